@@ -1,0 +1,136 @@
+// Package pane says what a pane is, and is the only maker of asynchronous
+// commands: everything slow goes through [Run], which adds the address it
+// returns to, a generation, a timeout, and a recover.
+package pane
+
+import (
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"midwatch/action"
+	"midwatch/k8s"
+	"midwatch/live"
+	"midwatch/ui/bind"
+	"midwatch/ui/theme"
+)
+
+// ID is a pane's stable address; config, docs and messages name it.
+type ID string
+
+// Rect is a size in terminal cells.
+type Rect struct{ W, H int }
+
+// Env is what the root gives every pane with every call. Panes keep no copy.
+type Env struct {
+	// Now is the time this frame is drawn for.
+	Now time.Time
+	// Styles is the theme in force.
+	Styles *theme.Styles
+	// Focused is true while the pane has the keys.
+	Focused bool
+	// Tasks starts and counts asynchronous work.
+	Tasks *Tasks
+}
+
+// Pane is one tile of the console. Its methods are called on the UI goroutine
+// only; none of them does IO.
+type Pane interface {
+	ID() ID
+	// Title is what stands in the border: "rollout shop/api". Cleaned.
+	Title() string
+	// Topics are the snapshots it wants now.
+	Topics() []live.Topic
+	// Update takes a key, an addressed message or a [live.Batch]; the batch
+	// holds only its own topics.
+	Update(env *Env, msg tea.Msg) tea.Cmd
+	// View draws exactly r.H lines of exactly r.W cells.
+	View(env *Env, r Rect) string
+	// Bindings are its keys where it stands now.
+	Bindings() []bind.Binding
+}
+
+// Ticker is a pane whose View depends on the time (ages, countdowns). Until
+// returns for how long the drawn frame stays true; 0 means it needs no tick.
+type Ticker interface {
+	Until(now time.Time) time.Duration
+}
+
+// Targeted is a pane that shows the selected workload.
+type Targeted interface {
+	SetTarget(env *Env, ref k8s.Ref) tea.Cmd
+}
+
+// Filterer is a pane with a filter: text, re:EXPR, or !text.
+type Filterer interface {
+	Filter() string
+	// SetFilter narrows the list; the error says what is wrong with it.
+	SetFilter(expr string) error
+}
+
+// Capturer is a pane that wants every key for itself just now.
+type Capturer interface{ Capturing() bool }
+
+// Closer is a pane that owns something that must end when it goes away.
+type Closer interface{ Close() }
+
+// SelectMsg says that the user moved to another workload; the root hands it
+// to every [Targeted] pane.
+type SelectMsg struct{ Ref k8s.Ref }
+
+// OpenMsg asks the root to open a pane on an object, on top of the present
+// one; esc comes back.
+type OpenMsg struct {
+	Pane ID
+	Ref  k8s.Ref
+	// Arg is the pane's own: a container's name, "previous".
+	Arg string
+}
+
+// CloseMsg asks the root to go back from the pane on top.
+type CloseMsg struct{}
+
+// ConfirmMsg asks the root to show a plan and, once confirmed, to run it
+// through the gate.
+type ConfirmMsg struct{ Plan *action.Plan }
+
+// PromptMsg asks for a line of text.
+type PromptMsg struct {
+	Title   string
+	Initial string
+	// Check returns what is wrong with the text, or "".
+	Check func(text string) string
+	Done  func(text string) tea.Cmd
+}
+
+// PickMsg asks for one of several rows.
+type PickMsg struct {
+	Title string
+	Items []PickItem
+	Done  func(index int) tea.Cmd
+}
+
+// PickItem is one row of a [PickMsg].
+type PickItem struct {
+	Title string
+	Note  string
+	// Disabled says why it cannot be chosen; "" when it can.
+	Disabled string
+}
+
+// ToastMsg is a short word at the bottom right.
+type ToastMsg struct {
+	Severity live.Severity
+	Text     string
+}
+
+// CopyMsg puts text into the terminal's clipboard (OSC 52). Never a secret.
+type CopyMsg struct{ What, Text string }
+
+// Toast is a command that shows a toast.
+func Toast(sev live.Severity, text string) tea.Cmd {
+	return func() tea.Msg { return ToastMsg{Severity: sev, Text: text} }
+}
+
+// Send is a command that delivers msg.
+func Send(msg tea.Msg) tea.Cmd { return func() tea.Msg { return msg } }
