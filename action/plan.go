@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"sync/atomic"
 	"time"
 
 	"midwatch/foreign"
@@ -71,7 +72,9 @@ type Plan struct {
 	// VerifyWithin bounds the wait for the effect.
 	VerifyWithin time.Duration
 
-	do Steps
+	do     Steps
+	undoOf string       // the ID of the write this plan undoes
+	spent  *atomic.Bool // set once the intent is on record: a plan runs once
 }
 
 // Steps are the functions of a plan. Only the gate can call them.
@@ -93,9 +96,13 @@ type Steps struct {
 
 // New makes a plan out of its description and its steps.
 func New(p Plan, do Steps) *Plan {
-	p.do = do
+	p.do, p.spent = do, new(atomic.Bool)
 	return &p
 }
+
+// UndoOf is the journal ID of the write that p undoes; empty when it is not an
+// undo made by [Gate.Undo].
+func (p *Plan) UndoOf() string { return p.undoOf }
 
 // Undoable reports whether the gate can plan the inverse of p.
 func (p *Plan) Undoable() bool { return p.do.Inverse != nil }
@@ -109,4 +116,7 @@ type Outcome struct {
 	// At is when it was applied; Took how long the write lasted.
 	At   time.Time
 	Took time.Duration
+	// Warning is set when the write was made and something about it went
+	// wrong afterwards: the journal could not record that it was applied.
+	Warning string
 }
