@@ -1,0 +1,191 @@
+package testbed
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+const kwokName = "kwok"
+
+// kwokKinds are the kinds of kwok's that the bed uses through the API, so that
+// a test can add one of its own.
+var kwokKinds = []string{
+	"Stage", "ClusterPortForward", "PortForward", "ClusterExec", "Exec",
+	"ClusterLogs", "Logs", "ClusterAttach", "Attach",
+}
+
+// startNodes gives the cluster nodes: kwok, its kinds, the stages that pods and
+// nodes go through, and the node objects themselves.
+func (b *Bed) startNodes(ctx context.Context) error {
+	if err := b.applyKwokObjects(ctx); err != nil {
+		return err
+	}
+	certFile, keyFile, err := b.ca.issue("kubelet")
+	if err != nil {
+		return err
+	}
+	port := strconv.Itoa(b.ports.kubelet)
+	_, err = b.run(kwokName, b.binaries.Kwok,
+		"--kubeconfig="+b.creds.kubeconfig("system:kwok"),
+		"--manage-all-nodes=true",
+		"--node-ip=127.0.0.1", "--node-port="+port, "--server-address=127.0.0.1:"+port,
+		"--tls-cert-file="+certFile, "--tls-private-key-file="+keyFile,
+		"--enable-crds="+strings.Join(kwokKinds, ","),
+		// kwok renews at a quarter of it. Longer, and the node controller, which
+		// allows 50 s, takes a node for dead now and then.
+		"--node-lease-duration-seconds=40",
+	)
+	if err != nil {
+		return err
+	}
+	if !b.opts.ManyPods {
+		b.kubelet = startKubelet(b.creds.restConfig("system:kubelet"), b.logFiles())
+	}
+	if err := b.createNodes(ctx); err != nil {
+		return err
+	}
+	return b.waitNodes(ctx)
+}
+
+// applyKwokObjects applies kwok's CRDs and node stages, from its module, and
+// the pod stages, which are ours.
+func (b *Bed) applyKwokObjects(ctx context.Context) error {
+	kustomize := filepath.Join(b.binaries.KwokDir, "kustomize")
+	crds, err := filepath.Glob(filepath.Join(kustomize, "crd", "bases", "*.yaml"))
+	if err != nil || len(crds) == 0 {
+		return fmt.Errorf("find kwok's CRDs in %s: none there (%v)", kustomize, err)
+	}
+	files := append(crds,
+		filepath.Join(kustomize, "stage", "node", "fast", "node-initialize.yaml"),
+		filepath.Join(kustomize, "stage", "node", "heartbeat-with-lease", "node-heartbeat-with-lease.yaml"))
+	var docs []string
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("read kwok's objects: %w", err)
+		}
+		docs = append(docs, string(data))
+	}
+	stages, err := podStages()
+	if err != nil {
+		return err
+	}
+	docs = append(docs, stages...)
+	if err := b.logFiles().writeShared(time.Now()); err != nil {
+		return err
+	}
+	docs = append(docs, b.logFiles().clusterLogs(), localExec)
+	if err := b.Apply(ctx, docs...); err != nil {
+		return fmt.Errorf("apply kwok's objects: %w", err)
+	}
+	return nil
+}
+
+// localExec runs what is exec'ed in a pod on this machine, as the user who runs
+// the bed: enough for "exec POD -- sh -c …" to be a real stream.
+const localExec = `
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: ClusterExec
+metadata:
+  name: local
+spec:
+  execs:
+    - local: {}
+`
+
+func (b *Bed) createNodes(ctx context.Context) error {
+	capacity, err := b.nodeCapacity()
+	if err != nil {
+		return err
+	}
+	for i := range b.opts.Nodes {
+		name := fmt.Sprintf("node-%d", i+1)
+		zone := "zone-a"
+		if i == b.opts.Nodes-1 {
+			zone = "zone-b"
+		}
+		node := &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+				corev1.LabelHostname:               name,
+				corev1.LabelOSStable:               "linux",
+				corev1.LabelArchStable:             "amd64",
+				corev1.LabelTopologyRegion:         "region-1",
+				corev1.LabelTopologyZone:           zone,
+				corev1.LabelInstanceTypeStable:     "general-16",
+				"node-role.kubernetes.io/worker":   "",
+				"node.kubernetes.io/instance-pool": "default",
+			}},
+			Status: corev1.NodeStatus{
+				Capacity:    capacity,
+				Allocatable: capacity,
+				NodeInfo: corev1.NodeSystemInfo{
+					KubeletVersion: KubernetesVersion, OperatingSystem: "linux", Architecture: "amd64",
+					ContainerRuntimeVersion: "containerd://2.2.0", OSImage: "Debian GNU/Linux 13 (trixie)",
+				},
+			},
+		}
+		_, err := b.client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
+		if err != nil && !apierrors.IsAlreadyExists(err) {
+			return fmt.Errorf("create node %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (b *Bed) nodeCapacity() (corev1.ResourceList, error) {
+	list := corev1.ResourceList{}
+	for name, text := range map[corev1.ResourceName]string{
+		corev1.ResourceCPU:    b.opts.NodeCPU,
+		corev1.ResourceMemory: b.opts.NodeMemory,
+		corev1.ResourcePods:   b.opts.NodePods,
+	} {
+		q, err := resource.ParseQuantity(text)
+		if err != nil {
+			return nil, fmt.Errorf("the nodes' %s %q: %w", name, text, err)
+		}
+		list[name] = q
+	}
+	return list, nil
+}
+
+// waitNodes waits until pods can be scheduled on every node.
+func (b *Bed) waitNodes(ctx context.Context) error {
+	err := b.Wait(ctx, func(ctx context.Context) error {
+		nodes, err := b.client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+		if err != nil {
+			return err
+		}
+		for _, node := range nodes.Items {
+			if !nodeReady(&node) {
+				return fmt.Errorf("node %s is not ready", node.Name)
+			}
+			if len(node.Spec.Taints) > 0 {
+				return fmt.Errorf("node %s is still tainted %s", node.Name, node.Spec.Taints[0].Key)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("wait for the nodes: %w; the end of kwok's log:\n%s", err, tailOf(b.file(kwokName+".log"), 15))
+	}
+	return nil
+}
+
+func nodeReady(node *corev1.Node) bool {
+	for _, c := range node.Status.Conditions {
+		if c.Type == corev1.NodeReady {
+			return c.Status == corev1.ConditionTrue
+		}
+	}
+	return false
+}
