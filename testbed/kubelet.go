@@ -3,6 +3,7 @@ package testbed
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,8 +122,9 @@ func (k *kubelet) observeContainer(pod *corev1.Pod, old, c corev1.ContainerStatu
 			k.event(pod, c.Name, warning, "Unhealthy", "Liveness probe failed: HTTP probe failed with statuscode: 503")
 			k.event(pod, c.Name, normal, "Killing", "Container %s failed liveness probe, will be restarted", c.Name)
 		}
-		if text := ended(c).Message; text != "" {
-			_ = k.logs.append(pod.Namespace, pod.Name, c.Name, "Traceback (most recent call last):", text)
+		if text := strings.TrimSpace(ended(c).Message); text != "" {
+			lines := append([]string{"Traceback (most recent call last):"}, strings.Split(text, "\n")...)
+			_ = k.logs.append(pod.Namespace, pod.Name, c.Name, lines...)
 		}
 	}
 	if w := c.State.Waiting; w != nil && (old.State.Waiting == nil || old.State.Waiting.Reason != w.Reason) {
