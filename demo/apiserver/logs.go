@@ -1,16 +1,20 @@
 package apiserver
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/client-go/kubernetes/scheme"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // LogLine is one line of a container's log.
@@ -42,9 +46,9 @@ func (s *Server) serveLog(w http.ResponseWriter, c *call) error {
 		return err
 	}
 	pod := obj.(*corev1.Pod)
-	var o corev1.PodLogOptions
-	if err := scheme.ParameterCodec.DecodeParameters(c.HTTP.URL.Query(), corev1.SchemeGroupVersion, &o); err != nil {
-		return apierrors.NewBadRequest(err.Error())
+	o, err := logOptions(c.HTTP.URL.Query())
+	if err != nil {
+		return err
 	}
 	if o.Container, err = logContainer(pod, o.Container); err != nil {
 		return err
@@ -61,6 +65,37 @@ func (s *Server) serveLog(w http.ResponseWriter, c *call) error {
 		s.streamLog(w, c, src, pod, &o)
 	}
 	return nil
+}
+
+// logOptions reads the query by hand: client-go's scheme can write PodLogOptions into a query but not read them from one.
+func logOptions(q url.Values) (corev1.PodLogOptions, error) {
+	var errs []error
+	flag := func(name string) bool {
+		v, err := strconv.ParseBool(cmp.Or(q.Get(name), "false"))
+		errs = append(errs, err)
+		return v
+	}
+	number := func(name string) *int64 {
+		if !q.Has(name) {
+			return nil
+		}
+		n, err := strconv.ParseInt(q.Get(name), 10, 64)
+		errs = append(errs, err)
+		return &n
+	}
+	o := corev1.PodLogOptions{
+		Container: q.Get("container"), Follow: flag("follow"), Previous: flag("previous"), Timestamps: flag("timestamps"),
+		SinceSeconds: number("sinceSeconds"), TailLines: number("tailLines"), LimitBytes: number("limitBytes"),
+	}
+	if q.Has("sinceTime") {
+		at, err := time.Parse(time.RFC3339, q.Get("sinceTime"))
+		errs = append(errs, err)
+		o.SinceTime = &metav1.Time{Time: at}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return o, apierrors.NewBadRequest(err.Error())
+	}
+	return o, nil
 }
 
 // logContainer finds the container meant: k/k pkg/registry/core/pod/strategy.go LogLocation.
