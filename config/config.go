@@ -86,7 +86,7 @@ func Load(env Env) (Config, error) {
 		}
 	}
 	c.environment(env)
-	if err := c.validate(); err != nil {
+	if err := c.Validate(); err != nil {
 		return c, fmt.Errorf("settings in %s: %w", path, err)
 	}
 	return c, nil
@@ -138,7 +138,8 @@ func utf8Locale(env Env) bool {
 	return true
 }
 
-func (c *Config) validate() error {
+// Validate says what is wrong with the settings.
+func (c *Config) Validate() error {
 	switch c.Theme {
 	case "auto", "dark", "light", "none":
 	default:
