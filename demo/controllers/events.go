@@ -127,20 +127,18 @@ func (r *recorder) spend(k spamKey) bool {
 
 // expireEvents removes what is older than the TTL, and what the recorder remembered of it.
 func (m *Manager) expireEvents() time.Time {
-	left := false
+	var next time.Time
 	for _, o := range m.store.List(kindEvents(), "") {
 		ev := o.(*corev1.Event)
-		if m.now.Sub(ev.LastTimestamp.Time) < eventTTL {
-			left = true
+		end := ev.LastTimestamp.Add(eventTTL)
+		if end.After(m.now) {
+			next = earliest(next, end)
 			continue
 		}
 		m.remove(kindEvents(), ev)
 		m.events.forget(ev)
 	}
-	if !left {
-		return time.Time{}
-	}
-	return m.now.Add(time.Minute)
+	return next
 }
 
 func (r *recorder) forget(ev *corev1.Event) {

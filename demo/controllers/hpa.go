@@ -21,6 +21,7 @@ const (
 	autoscalerName = "horizontal-pod-autoscaler"
 	// autoscalerSync is kube-controller-manager's --horizontal-pod-autoscaler-sync-period.
 	autoscalerSync = 15 * time.Second
+	coarseSync     = 6 * time.Hour
 )
 
 // Query asks for one metric of an autoscaler's target.
@@ -45,7 +46,7 @@ type autoscaler struct {
 	history *scaleHistory
 }
 
-// SetCoarse makes autoscalers look once an hour instead of every 15 seconds, for fast-forwarding through quiet days.
+// SetCoarse makes autoscalers look every six hours instead of every 15 seconds, for fast-forwarding through quiet days.
 func (m *Manager) SetCoarse(coarse bool) {
 	m.coarse = coarse
 	for _, o := range m.store.List(kindAutoscalers(), "") {
@@ -61,7 +62,7 @@ func (m *Manager) syncAutoscaler(it item) time.Time {
 	}
 	again := m.now.Add(autoscalerSync)
 	if m.coarse {
-		again = m.now.Add(time.Hour)
+		again = m.now.Add(coarseSync)
 	}
 	a := &autoscaler{hpa: stored.DeepCopy(), history: m.historyOf(stored)}
 	if a.target, ok = get[*appsv1.Deployment](m, kindDeployments(), it.namespace, stored.Spec.ScaleTargetRef.Name); !ok {

@@ -98,21 +98,20 @@ func (m *Manager) observe(c apiserver.Change) {
 	m.inbox = append(m.inbox, c)
 }
 
-// Next returns when Step has something to do: the zero time if never, the past if changes wait.
-func (m *Manager) Next() time.Time {
+// Next returns when Step has something to do; ok is false when it never has. Changes that wait are due at the last step's time.
+func (m *Manager) Next() (at time.Time, ok bool) {
 	m.mu.Lock()
 	waiting := len(m.inbox) > 0
 	m.mu.Unlock()
 	if waiting {
-		return m.now
+		return m.now, true
 	}
-	var next time.Time
-	for _, at := range m.due {
-		if next.IsZero() || at.Before(next) {
-			next = at
+	for _, due := range m.due {
+		if !ok || due.Before(at) {
+			at, ok = due, true
 		}
 	}
-	return next
+	return at, ok
 }
 
 // Step lets every controller act that is due at now. Times must not go backwards.
@@ -214,7 +213,7 @@ func (m *Manager) route(c apiserver.Change) {
 		wake(endpoints, ns, name)
 	case kindEvents():
 		if c.Type == watch.Added {
-			m.wakeAt(item{controller: housekeeping}, m.now.Add(time.Minute))
+			m.wakeAt(item{controller: housekeeping}, m.now.Add(eventTTL))
 		}
 	case kindPods():
 		m.routePod(c, wake)

@@ -1,0 +1,156 @@
+package demo
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"k8s.io/client-go/rest"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"midwatch/demo/apiserver"
+)
+
+// Context names of the two clusters.
+const (
+	Context   = "demo"
+	ContextEU = "demo-eu"
+)
+
+// Options say how a world is opened.
+type Options struct {
+	// Seed decides names, UIDs and every other choice.
+	Seed int64
+	// Now is the clock; time.Now when nil.
+	Now func() time.Time
+	// Live keeps the world moving by itself. Without it, it moves when Step is called.
+	Live bool
+}
+
+// stepEvery is how often a live world looks whether something is due. An idle look costs a microsecond.
+const stepEvery = 250 * time.Millisecond
+
+// World is two clusters. It is safe for concurrent use.
+type World struct {
+	now      func() time.Time
+	clusters []*cluster
+
+	mu     sync.Mutex // one step at a time
+	stop   chan struct{}
+	done   chan struct{}
+	closer sync.Once
+}
+
+// Open builds the world as it is at Now.
+func Open(o Options) (*World, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	w := &World{now: o.Now, stop: make(chan struct{}), done: make(chan struct{})}
+	for _, s := range []script{usScript(), euScript()} {
+		c, err := openCluster(s, o)
+		if err != nil {
+			w.shut()
+			return nil, fmt.Errorf("open the demo cluster %s: %w", s.name, err)
+		}
+		w.clusters = append(w.clusters, c)
+	}
+	if o.Live {
+		go w.run()
+	} else {
+		close(w.done)
+	}
+	return w, nil
+}
+
+func (w *World) run() {
+	defer close(w.done)
+	t := time.NewTicker(stepEvery)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			w.Step(w.now())
+		case <-w.stop:
+			return
+		}
+	}
+}
+
+// Step lets everything happen that is due at now. A world that is not live moves only by it.
+func (w *World) Step(now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.clusters {
+		c.catchUp(now)
+	}
+}
+
+// Close ends the world: every connection is cut, and when it returns no goroutine of it is left.
+func (w *World) Close() {
+	w.closer.Do(func() {
+		close(w.stop)
+		<-w.done
+		w.shut()
+	})
+}
+
+func (w *World) shut() {
+	for _, c := range w.clusters {
+		c.server.Close()
+	}
+}
+
+// RESTConfig returns a client configuration for the context "demo".
+func (w *World) RESTConfig() *rest.Config { return w.clusters[0].server.RESTConfig() }
+
+// RawConfig returns a kubeconfig with the contexts "demo" and "demo-eu". Client configurations made from it must pass through
+// WrapConfig: a kubeconfig cannot say how to dial.
+func (w *World) RawConfig() clientcmdapi.Config {
+	cfg := clientcmdapi.NewConfig()
+	cfg.CurrentContext = Context
+	cfg.AuthInfos["oncall"] = clientcmdapi.NewAuthInfo()
+	for _, c := range w.clusters {
+		entry := clientcmdapi.NewCluster()
+		entry.Server = "http://" + c.host
+		cfg.Clusters[c.name] = entry
+		ctx := clientcmdapi.NewContext()
+		ctx.Cluster, ctx.AuthInfo, ctx.Namespace = c.name, "oncall", "shop"
+		cfg.Contexts[c.name] = ctx
+	}
+	return *cfg
+}
+
+// WrapConfig makes a client configuration reach the world's clusters through memory and nothing else. It changes and returns cfg,
+// which suits genericclioptions' WithWrapConfigFn.
+func (w *World) WrapConfig(cfg *rest.Config) *rest.Config {
+	cfg.Dial = w.Dial
+	cfg.Proxy = nil
+	return cfg
+}
+
+// Dial connects to the cluster whose host name the address has.
+func (w *World) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		host = address
+	}
+	for _, c := range w.clusters {
+		if c.host == host {
+			return c.server.Dial(ctx, network, address)
+		}
+	}
+	return nil, fmt.Errorf("dial %s: the demo has no such host", address)
+}
+
+// Server returns the API server of a context, for adding kinds, subresources and faults; nil when there is no such context.
+func (w *World) Server(context string) *apiserver.Server {
+	for _, c := range w.clusters {
+		if c.name == context {
+			return c.server
+		}
+	}
+	return nil
+}
