@@ -104,12 +104,12 @@ func (s *subject) replacingStatefulSet() blast {
 	if spec.Ordinals != nil {
 		start = int(spec.Ordinals.Start)
 	}
-	b := blast{
-		text: fmt.Sprintf("%s replaced in place, %s, %s-%d first.", all(n-partition), atATime(together), s.ref.Name, start+n-1), danger: action.DangerEnter,
-	}
+	b := blast{text: all(n), danger: action.DangerEnter}
 	if partition > 0 {
-		b.warnings = append(b.warnings, fmt.Sprintf("partition %d: the %s below it keep the old template", partition, pods(partition)))
+		b.text = fmt.Sprintf("%d of %s are", n-partition, pods(n))
+		b.warnings = append(b.warnings, fmt.Sprintf("partition %d: lower ordinals keep the old template", partition))
 	}
+	b.text += fmt.Sprintf(" replaced in place, %s, %s-%d first.", atATime(together), s.ref.Name, start+n-1)
 	if n == 1 {
 		b.warnings = append(b.warnings, "its only pod is replaced in place: it is down meanwhile")
 		b.danger = action.DangerName
@@ -135,7 +135,7 @@ func (s *subject) replacingDaemonSet() blast {
 		}
 	}
 	if surge > 0 {
-		return blast{text: fmt.Sprintf("%s replaced, one per node, on %d nodes at a time after the new one is ready.", all(n), surge), danger: action.DangerEnter}
+		return blast{text: fmt.Sprintf("%s replaced, one per node, %s, after the new one is ready.", all(n), atATime(surge)), danger: action.DangerEnter}
 	}
 	return blast{text: fmt.Sprintf("%s replaced in place, one per node, %s.", all(n), atATime(unavailable)), danger: action.DangerEnter}
 }
@@ -150,7 +150,7 @@ func (s *subject) replacingRollout() blast {
 	}
 	steps, _, _ := unstructured.NestedSlice(s.obj.Object, "spec", "strategy", "canary", "steps")
 	if len(steps) > 0 {
-		return blast{text: fmt.Sprintf("%s replaced in the %d steps of its canary.", all(n), len(steps)), danger: action.DangerEnter}
+		return blast{text: fmt.Sprintf("%s replaced step by step, as its canary says (steps: %d).", all(n), len(steps)), danger: action.DangerEnter}
 	}
 	return blast{text: fmt.Sprintf("%s replaced, as its canary strategy says.", all(n)), danger: action.DangerEnter}
 }
@@ -183,10 +183,13 @@ func pods(n int) string {
 	return fmt.Sprintf("%d pods", n)
 }
 
-// all begins a sentence about every pod: "Its 1 pod is", "All 3 pods are".
+// all begins a sentence about every pod: "Its only pod is", "All 3 pods are".
 func all(n int) string {
-	if n == 1 {
+	switch n {
+	case 1:
 		return "Its only pod is"
+	case 2:
+		return "Both pods are"
 	}
 	return fmt.Sprintf("All %d pods are", n)
 }

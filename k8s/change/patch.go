@@ -167,16 +167,23 @@ func readable(err error) error {
 	if err == nil || !errors.As(err, &status) {
 		return err
 	}
-	st := status.Status()
-	text := st.Message
-	if d := st.Details; d != nil && len(d.Causes) > 0 && st.Reason == metav1.StatusReasonInvalid {
+	return &serverError{text: foreign.CleanN(statusText(status.Status()), 1024), err: err}
+}
+
+func statusText(st metav1.Status) string {
+	d := st.Details
+	switch {
+	case d == nil || len(d.Causes) == 0:
+	case d.Causes[0].Type == metav1.CauseTypeUnexpectedServerResponse && strings.Contains(d.Causes[0].Message, "<"):
+		return fmt.Sprintf("the server, or a proxy before it, answered %d (%s)", st.Code, http.StatusText(int(st.Code)))
+	case st.Reason == metav1.StatusReasonInvalid && d.Causes[0].Field != "":
 		parts := make([]string, 0, len(d.Causes))
 		for _, c := range d.Causes {
-			parts = append(parts, strings.TrimPrefix(c.Field+": "+withoutValue(c.Message), ": "))
+			parts = append(parts, c.Field+": "+withoutValue(c.Message))
 		}
-		text = fmt.Sprintf("%s %q is invalid: %s", d.Kind, d.Name, strings.Join(parts, "; "))
+		return fmt.Sprintf("%s %q is invalid: %s", d.Kind, d.Name, strings.Join(parts, "; "))
 	}
-	return &serverError{text: foreign.CleanN(text, 1024), err: err}
+	return st.Message
 }
 
 // withoutValue cuts the value out of "Invalid value: <value>: why" when it is
