@@ -2,8 +2,10 @@ package demo
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -49,13 +51,10 @@ func Open(o Options) (*World, error) {
 		o.Now = time.Now
 	}
 	w := &World{now: o.Now, stop: make(chan struct{}), done: make(chan struct{})}
-	for _, s := range []script{usScript(), euScript()} {
-		c, err := openCluster(s, o)
-		if err != nil {
-			w.shut()
-			return nil, fmt.Errorf("open the demo cluster %s: %w", s.name, err)
-		}
-		w.clusters = append(w.clusters, c)
+	var err error
+	if w.clusters, err = openAll([]script{usScript(), euScript()}, o); err != nil {
+		w.shut()
+		return nil, err
 	}
 	if o.Live {
 		go w.run()
@@ -63,6 +62,23 @@ func Open(o Options) (*World, error) {
 		close(w.done)
 	}
 	return w, nil
+}
+
+// openAll opens the clusters side by side: they share nothing, and most of the time goes into replaying the larger one.
+func openAll(scripts []script, o Options) ([]*cluster, error) {
+	clusters := make([]*cluster, len(scripts))
+	errs := make([]error, len(scripts))
+	var wg sync.WaitGroup
+	for i, s := range scripts {
+		wg.Go(func() {
+			if clusters[i], errs[i] = openCluster(s, o); errs[i] != nil {
+				errs[i] = fmt.Errorf("open the demo cluster %s: %w", s.name, errs[i])
+			}
+		})
+	}
+	wg.Wait()
+	opened := slices.DeleteFunc(clusters, func(c *cluster) bool { return c == nil })
+	return opened, errors.Join(errs...)
 }
 
 func (w *World) run() {

@@ -3,6 +3,7 @@ package apiserver
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -50,7 +51,9 @@ func recordManager(old, obj Object, o WriteOptions, at metav1.Time) {
 		} else {
 			subtract(set, changed)
 		}
-		prune(set, present)
+		if e.Subresource == o.Subresource || e.Subresource != "status" && o.Subresource != "status" {
+			prune(set, present)
+		}
 		if len(set) > 0 {
 			e.FieldsV1 = encodeFields(set)
 			kept = append(kept, e)
@@ -59,39 +62,29 @@ func recordManager(old, obj Object, o WriteOptions, at metav1.Time) {
 	obj.SetManagedFields(kept)
 }
 
-// changedFields returns the paths that differ between old and obj and the paths that exist in obj.
+// changedFields returns the paths that differ between old and obj and the paths that exist in obj, within the part of the object
+// the write is about.
 func changedFields(old, obj Object, subresource string) (changed, present fieldSet) {
-	after := managedContent(obj)
-	var before map[string]any
-	if old != nil {
-		before = managedContent(old)
+	after := managedContent(obj, subresource)
+	present = diffMap(nil, after)
+	if old == nil {
+		return diffMap(nil, after), present
 	}
+	return diffMap(managedContent(old, subresource), after), present
+}
+
+// managedContent is the part of an object a write is about, without what the server owns: the status, or all but the status.
+func managedContent(o Object, subresource string) map[string]any {
 	if subresource == "status" {
-		before, after = only(before, "status"), only(after, "status")
-	}
-	return diffMap(before, after), diffMap(nil, managedContent(obj))
-}
-
-func only(m map[string]any, key string) map[string]any {
-	if v, ok := m[key]; ok {
-		return map[string]any{key: v}
-	}
-	return nil
-}
-
-// managedContent is the object without what the server owns.
-func managedContent(o Object) map[string]any {
-	var m map[string]any
-	if u, ok := o.(*unstructured.Unstructured); ok {
-		m = u.DeepCopy().Object
-	} else {
-		var err error
-		if m, err = runtime.DefaultUnstructuredConverter.ToUnstructured(o); err != nil {
-			return nil
+		if status := statusContent(o); status != nil {
+			return map[string]any{"status": status}
 		}
+		return nil
 	}
+	m := mainContent(o)
 	delete(m, "apiVersion")
 	delete(m, "kind")
+	delete(m, "status")
 	meta, _ := m["metadata"].(map[string]any)
 	managed := map[string]any{}
 	for _, k := range []string{"labels", "annotations", "ownerReferences", "finalizers", "generateName"} {
@@ -100,6 +93,37 @@ func managedContent(o Object) map[string]any {
 		}
 	}
 	m["metadata"] = managed
+	return m
+}
+
+func statusContent(o Object) map[string]any {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		m, _ := u.Object["status"].(map[string]any)
+		return m
+	}
+	f := reflect.ValueOf(o).Elem().FieldByName("Status")
+	if !f.IsValid() {
+		return nil
+	}
+	return convert(f.Addr().Interface())
+}
+
+// mainContent leaves a typed status out before converting: it is most of many objects.
+func mainContent(o Object) map[string]any {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		return maps.Clone(u.Object)
+	}
+	shallow := reflect.New(reflect.TypeOf(o).Elem())
+	shallow.Elem().Set(reflect.ValueOf(o).Elem())
+	clearStatus(shallow.Interface().(Object))
+	return convert(shallow.Interface())
+}
+
+func convert(v any) map[string]any {
+	m, err := runtime.DefaultUnstructuredConverter.ToUnstructured(v)
+	if err != nil {
+		return map[string]any{} // only types the scheme does not know fail, and those are unstructured already
+	}
 	return m
 }
 

@@ -34,6 +34,7 @@ type container struct {
 	spec     *corev1.Container
 	stage    stage
 	due      time.Time // when the stage ends, or a probe is due
+	until    time.Time // when the back-off ends
 	attempts int
 	backOff  time.Duration // the last one served; 0 before the first crash
 	waiting  string        // message of the waiting state
@@ -61,6 +62,10 @@ func (m *Manager) run(pod *corev1.Pod, st *podState, c *container) time.Time {
 
 func (m *Manager) advance(pod *corev1.Pod, c *container) {
 	b := m.cfg.Behave(pod, c.spec)
+	if (c.stage == stageBackOff || c.stage == stagePullBackOff) && m.now.Before(c.until) {
+		m.serveBackOff(pod, c)
+		return
+	}
 	switch c.stage {
 	case stageCreating, stagePullBackOff, stageConfigError:
 		m.beginCreation(pod, c, b)
@@ -103,10 +108,9 @@ func (m *Manager) beginCreation(pod *corev1.Pod, c *container, b Behaviour) {
 func (m *Manager) pullBackOff(pod *corev1.Pod, c *container, b Behaviour) {
 	wait := min(firstBackOff<<min(c.attempts, 5), mostBackOff)
 	c.attempts++
-	c.stage, c.due = stagePullBackOff, m.now.Add(wait)
+	c.stage, c.until = stagePullBackOff, m.now.Add(wait)
 	c.waiting = fmt.Sprintf("Back-off pulling image %q: ErrImagePull: %s", c.spec.Image, b.PullError)
-	m.containerEvent(pod, c, corev1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.spec.Image))
-	m.containerEvent(pod, c, corev1.EventTypeWarning, "Failed", "Error: ImagePullBackOff")
+	m.serveBackOff(pod, c)
 }
 
 func (m *Manager) startContainer(pod *corev1.Pod, c *container, b Behaviour) {
@@ -155,8 +159,21 @@ func (m *Manager) afterExit(pod *corev1.Pod, c *container) {
 		c.stage, c.due = stageCreating, m.now
 		return
 	}
-	c.stage, c.due = stageBackOff, c.last.FinishedAt.Add(wait)
+	c.stage, c.until = stageBackOff, c.last.FinishedAt.Add(wait)
 	c.waiting = fmt.Sprintf("back-off %s restarting failed container=%s pod=%s_%s(%s)", wait, c.spec.Name, pod.Name, pod.Namespace, pod.UID)
+	m.serveBackOff(pod, c)
+}
+
+// syncEvery is how often a kubelet looks at a pod whose container backs off, and says so.
+const syncEvery = 15 * time.Second
+
+func (m *Manager) serveBackOff(pod *corev1.Pod, c *container) {
+	c.due = earliest(c.until, m.now.Add(syncEvery))
+	if c.stage == stagePullBackOff {
+		m.containerEvent(pod, c, corev1.EventTypeNormal, "BackOff", fmt.Sprintf("Back-off pulling image %q", c.spec.Image))
+		m.containerEvent(pod, c, corev1.EventTypeWarning, "Failed", "Error: ImagePullBackOff")
+		return
+	}
 	m.containerEvent(pod, c, corev1.EventTypeWarning, "BackOff", fmt.Sprintf("Back-off restarting failed container %s in pod %s_%s(%s)", c.spec.Name, pod.Name, pod.Namespace, pod.UID))
 }
 

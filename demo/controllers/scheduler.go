@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"midwatch/demo/apiserver"
 )
@@ -56,6 +57,9 @@ func (m *Manager) setScheduled(pod *corev1.Pod, c corev1.PodCondition) {
 	_, _ = m.store.Update(changed, apiserver.WriteOptions{Manager: "kube-scheduler", Subresource: "status"}) // deleted meanwhile
 }
 
+// spread is how many other pods one of the same workload weighs: replicas go to different nodes first.
+const spread = 20
+
 // pickNode returns the node, or the scheduler's sentence about why there is none.
 func (m *Manager) pickNode(pod *corev1.Pod) (node, why string) {
 	pinned := daemonNode(pod)
@@ -66,6 +70,9 @@ func (m *Manager) pickNode(pod *corev1.Pod) (node, why string) {
 		if p.Spec.NodeName != "" && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded {
 			used[p.Spec.NodeName] = add(used[p.Spec.NodeName], requests(p))
 			count[p.Spec.NodeName]++
+			if metav1.GetControllerOf(p) != nil && p.Labels["app"] == pod.Labels["app"] && p.Namespace == pod.Namespace {
+				count[p.Spec.NodeName] += spread
+			}
 		}
 	}
 	want := requests(pod)
