@@ -43,6 +43,8 @@ type Options struct {
 	Light bool
 	// Color is false for NO_COLOR and dumb terminals: attributes only.
 	Color bool
+	// Basic keeps to the 16 colours of the terminal's own palette.
+	Basic bool
 	// ASCII draws borders and signs without Unicode.
 	ASCII bool
 	// Stale dims everything: what is shown is not fresh.
@@ -53,14 +55,21 @@ type Options struct {
 type Styles struct {
 	Options Options
 	styles  [tokens]lipgloss.Style
+	open    [tokens]string // what starts a token's look; [reset] ends it
 	border  lipgloss.Border
 }
 
 // Style is the style of a token.
 func (s *Styles) Style(t Token) lipgloss.Style { return s.styles[t] }
 
-// Render draws text as t. The text must hold no line break.
-func (s *Styles) Render(t Token, text string) string { return s.styles[t].Render(text) }
+// Render draws text as t. The text must hold no line break and no style of its
+// own. It is called for every cell of every frame, so it only joins strings.
+func (s *Styles) Render(t Token, text string) string {
+	if s.open[t] == "" || text == "" {
+		return text
+	}
+	return s.open[t] + text + reset
+}
 
 // Border is the box-drawing set in force.
 func (s *Styles) Border() lipgloss.Border { return s.border }
