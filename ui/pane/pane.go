@@ -22,6 +22,8 @@ type ID string
 type Rect struct{ W, H int }
 
 // Env is what the root gives every pane with every call. Panes keep no copy.
+// A pane gets the same pointer for its whole life, its fields set anew before
+// every call, so that the handler of a binding may use the one it saw last.
 type Env struct {
 	// Now is the time this frame is drawn for.
 	Now time.Time
@@ -46,7 +48,9 @@ type Pane interface {
 	Update(env *Env, msg tea.Msg) tea.Cmd
 	// View draws exactly r.H lines of exactly r.W cells.
 	View(env *Env, r Rect) string
-	// Bindings are its keys where it stands now.
+	// Bindings are its keys where it stands now. The root looks a key up here
+	// first and calls Do, or shows the reason of a disabled one; Update gets
+	// only the keys that no binding has, and all of them while Capturing.
 	Bindings() []bind.Binding
 }
 
