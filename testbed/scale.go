@@ -60,7 +60,7 @@ func (b *Bed) Scale(ctx context.Context, size ScaleSize) error {
 	if err := b.createDeployments(ctx, size); err != nil {
 		return err
 	}
-	return b.Wait(ctx, func(ctx context.Context) error { return b.allReady(ctx, size) })
+	return b.waitEvery(ctx, 2*time.Second, func(ctx context.Context) error { return b.allReady(ctx, size) })
 }
 
 func (b *Bed) createDeployments(ctx context.Context, size ScaleSize) error {
@@ -151,7 +151,7 @@ func apiContainer(name string) corev1.Container {
 		{Name: "DATABASE_PASSWORD", ValueFrom: &corev1.EnvVarSource{SecretKeyRef: &corev1.SecretKeySelector{
 			LocalObjectReference: corev1.LocalObjectReference{Name: name + "-secrets"}, Key: "password"}}},
 	}
-	for i := range 8 {
+	for i := range 3 {
 		env = append(env, corev1.EnvVar{Name: "SETTING_" + strconv.Itoa(i), Value: fmt.Sprintf("https://%s-%d.internal.example.com:8443/v1", name, i)})
 	}
 	return corev1.Container{

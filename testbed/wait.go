@@ -35,8 +35,13 @@ func (b *Bed) Eventually(t TB, timeout time.Duration, fn func(ctx context.Contex
 // Wait looks until fn returns nil or ctx ends; the error then is fn's last one.
 // It ends at once if a server of the bed has died.
 func (b *Bed) Wait(ctx context.Context, fn func(ctx context.Context) error) error {
+	return b.waitEvery(ctx, pollInterval, fn)
+}
+
+// waitEvery is Wait for looks that cost the API server something.
+func (b *Bed) waitEvery(ctx context.Context, interval time.Duration, fn func(ctx context.Context) error) error {
 	var last error
-	err := poll(ctx, pollInterval, func() (bool, error) {
+	err := poll(ctx, interval, func() (bool, error) {
 		err := fn(ctx)
 		if err == nil {
 			return true, nil
