@@ -46,6 +46,9 @@ type ports struct{ etcd, etcdPeer, api, kubelet int }
 // start only: the cluster runs until Close.
 func Start(ctx context.Context, opts Options) (*Bed, error) {
 	opts = opts.withDefaults()
+	if _, err := opts.nodeCapacity(); err != nil {
+		return nil, fmt.Errorf("testbed: %w", err)
+	}
 	binaries, err := BuildBinaries(ctx, opts.Progress)
 	if err != nil {
 		return nil, fmt.Errorf("testbed: %w", err)

@@ -104,7 +104,7 @@ spec:
 `
 
 func (b *Bed) createNodes(ctx context.Context) error {
-	capacity, err := b.nodeCapacity()
+	capacity, err := b.opts.nodeCapacity()
 	if err != nil {
 		return err
 	}
@@ -142,12 +142,13 @@ func (b *Bed) createNodes(ctx context.Context) error {
 	return nil
 }
 
-func (b *Bed) nodeCapacity() (corev1.ResourceList, error) {
+// nodeCapacity returns what every node has.
+func (o Options) nodeCapacity() (corev1.ResourceList, error) {
 	list := corev1.ResourceList{}
 	for name, text := range map[corev1.ResourceName]string{
-		corev1.ResourceCPU:    b.opts.NodeCPU,
-		corev1.ResourceMemory: b.opts.NodeMemory,
-		corev1.ResourcePods:   b.opts.NodePods,
+		corev1.ResourceCPU:    o.NodeCPU,
+		corev1.ResourceMemory: o.NodeMemory,
+		corev1.ResourcePods:   o.NodePods,
 	} {
 		q, err := resource.ParseQuantity(text)
 		if err != nil {

@@ -205,7 +205,7 @@ func (t *Terminal) extendedCSI(cmd ansi.Cmd, params ansi.Params, seq []byte) {
 		t.pen, t.wrapNext = Style{}, false
 		t.modes[modeCursor], t.modes[modeOrigin], t.modes[modeInsert] = true, false, false
 		t.cur.top, t.cur.bottom = 0, t.opts.Rows-1
-	case "?5W": // tab stops every eight columns, as they are
+	case "?W": // tab stops every eight columns, as they are
 	case " q", ">m", "?m", ">n", ">p":
 		// The cursor's shape and modifyOtherKeys change nothing that is seen.
 	default:
