@@ -52,6 +52,13 @@ type PodRow struct {
 	// Ready is the Ready condition; ReadySince its last transition.
 	Ready      bool
 	ReadySince time.Time
+	// RunningSince is when the newest container that runs but is not ready
+	// began to run: what its probes' budgets count from. Zero when there is
+	// none.
+	RunningSince time.Time
+	// Starting is true while a container runs whose startup probe has not
+	// passed; readiness and liveness are not probed until then.
+	Starting bool
 	// ContainersReady of Containers are ready (sidecars count, finished init
 	// containers do not).
 	ContainersReady, Containers int
@@ -62,7 +69,8 @@ type PodRow struct {
 	Container string
 	// Reason is the worst thing a container or the pod says of itself:
 	// CrashLoopBackOff, ImagePullBackOff, Unschedulable, Evicted,
-	// ContainersNotReady; empty for a healthy pod.
+	// ContainersNotReady, NodeNotReady (the node controller took its Ready
+	// away, its containers did not); empty for a healthy pod.
 	Reason string
 	// Message is what came with Reason, cleaned and capped; empty for a
 	// healthy pod.
@@ -112,7 +120,7 @@ func (p *PodRow) State(minReady time.Duration, now time.Time) PodState {
 	case "CrashLoopBackOff", "Error", "OOMKilled", "Completed", "ContainerStatusUnknown",
 		"StartError", "ContainerCannotRun", "DeadlineExceeded":
 		return PodCrashing
-	case "", "ContainersNotReady", "ReadinessGatesNotReady":
+	case "", "ContainersNotReady", "ReadinessGatesNotReady", "NodeNotReady":
 	case "Unschedulable", "SchedulingGated", "SchedulerError", "ContainerCreating",
 		"PodInitializing", "PodReadyToStartContainers":
 		return PodPending
