@@ -40,6 +40,9 @@ func run(m *testing.M) int {
 	if err := testbed.BuildMidwatch(ctx, shared.binary); err != nil {
 		return complain(err)
 	}
+	if !sharesBed {
+		return m.Run()
+	}
 	shared.bed, err = testbed.Start(ctx, testbed.Options{})
 	if err != nil {
 		return complain(err)

@@ -22,6 +22,9 @@ import (
 	"midwatch/testbed/ptydrive"
 )
 
+// sharesBed is false: the budgets are measured on a bed of their own.
+const sharesBed = false
+
 // TestScale measures the budgets that concern the cluster, on 10,000 pods, and
 // prints them as the table of docs/BENCHMARKS.md. A machine's noise is in the
 // absolute figures, so every time is also given as a ratio to a raw LIST of
@@ -115,7 +118,7 @@ func open(t *testing.T, bed *testbed.Bed, cols, rows int, args ...string) *conso
 	t.Helper()
 	started := time.Now()
 	s, err := ptydrive.Start(ptydrive.Options{
-		Path: shared.binary, Args: args, Env: environment(t, bed.Kubeconfig("admin")), Cols: cols, Rows: rows,
+		Command: append([]string{shared.binary}, args...), Env: environment(t, bed.Kubeconfig("admin")), Cols: cols, Rows: rows,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -319,7 +322,6 @@ func percentile(d []time.Duration, p int) time.Duration {
 	slices.Sort(d)
 	return d[min(len(d)-1, len(d)*p/100)].Round(10 * time.Microsecond)
 }
-
 
 // podsOf reads the count behind "pods" in the header: "pods ✓ 10,000" or
 // "pods 4,120…".
