@@ -1,0 +1,246 @@
+package widget
+
+import (
+	"strings"
+	"time"
+
+	"github.com/charmbracelet/x/ansi"
+
+	"midwatch/foreign"
+	"midwatch/ui/theme"
+)
+
+// Draw is what a widget needs to know to draw itself: the box it has to fill
+// exactly, the theme, and the time ages are counted to.
+type Draw struct {
+	W, H    int
+	Now     time.Time
+	Styles  *theme.Styles
+	Focused bool
+}
+
+// Span is a piece of text with one meaning.
+type Span struct {
+	Token theme.Token
+	Text  string
+}
+
+// Cell is the text of one line or of one column in it.
+type Cell []Span
+
+// C makes a cell of one span.
+func C(token theme.Token, text string) Cell { return Cell{{token, text}} }
+
+// String is the cell's text without its looks.
+func (c Cell) String() string {
+	if len(c) == 1 {
+		return c[0].Text
+	}
+	var b strings.Builder
+	for _, s := range c {
+		b.WriteString(s.Text)
+	}
+	return b.String()
+}
+
+// Width is how many terminal cells the cell takes.
+func (c Cell) Width() int {
+	w := 0
+	for _, s := range c {
+		w += Width(s.Text)
+	}
+	return w
+}
+
+// Width is how many terminal cells a text without escape sequences takes.
+func Width(s string) int {
+	if isPlain(s) {
+		return len(s)
+	}
+	return ansi.StringWidth(s)
+}
+
+// isPlain reports printable ASCII: one byte, one cell.
+func isPlain(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// safe returns s without anything that could leave its cell. Foreign text is
+// cleaned where it enters; this is the second lock, for whoever forgot.
+func safe(s string) string {
+	if isPlain(s) {
+		return s
+	}
+	return foreign.CleanN(s, 0).String()
+}
+
+// Ellipsis marks text that was cut, one cell wide.
+func Ellipsis(st *theme.Styles) string {
+	if st.Options.ASCII {
+		return ">"
+	}
+	return "…"
+}
+
+// Clip cuts s to at most w cells; more marks the cut and is one cell wide.
+func Clip(s string, w int, more string) string {
+	switch {
+	case w <= 0:
+		return ""
+	case isPlain(s):
+		if len(s) <= w {
+			return s
+		}
+		return s[:w-1] + more
+	case ansi.StringWidth(s) <= w:
+		return s
+	}
+	return prefix(s, w-1) + more
+}
+
+// prefix is the longest start of s that takes at most w cells.
+func prefix(s string, w int) string {
+	if w <= 0 {
+		return ""
+	}
+	if isPlain(s) {
+		return s[:min(len(s), w)]
+	}
+	return ansi.Truncate(s, w, "")
+}
+
+// Pad makes s exactly w cells wide: clipped, or filled with spaces on the right.
+func Pad(s string, w int, more string) string {
+	s = Clip(safe(s), w, more)
+	return s + blanks(w-Width(s))
+}
+
+const spaces = "                                                                                                                                "
+
+// blanks is n spaces.
+func blanks(n int) string {
+	switch {
+	case n <= 0:
+		return ""
+	case n <= len(spaces):
+		return spaces[:n]
+	}
+	return strings.Repeat(" ", n)
+}
+
+// clip cuts a cell to at most w cells and says how many it takes.
+func (c Cell) clip(w int, more string) (Cell, int) {
+	used := 0
+	for i, s := range c {
+		text := safe(s.Text)
+		n := Width(text)
+		if used+n <= w && text == s.Text {
+			used += n
+			continue
+		}
+		out := append(make(Cell, 0, len(c)), c[:i]...)
+		for _, s := range c[i:] {
+			text := safe(s.Text)
+			n := Width(text)
+			if used+n > w {
+				// What is cut starts here; a cell that is full shows it at its end.
+				if used == w && len(out) > 0 {
+					return cutLast(out, w, more)
+				}
+				text = Clip(text, w-used, more)
+				out = append(out, Span{s.Token, text})
+				return out, used + Width(text)
+			}
+			out, used = append(out, Span{s.Token, text}), used+n
+		}
+		return out, used
+	}
+	return c, used
+}
+
+// cutLast puts the mark of a cut on the end of a cell that fills w cells.
+func cutLast(c Cell, w int, more string) (Cell, int) {
+	for len(c) > 0 {
+		last := &c[len(c)-1]
+		n := Width(last.Text)
+		if n > 0 {
+			last.Text = prefix(last.Text, n-1) + more
+			break
+		}
+		c = c[:len(c)-1]
+	}
+	return c, c.Width()
+}
+
+// line writes one line of exactly w cells. With over set everything takes
+// that token's look, the padding too: that is the row under the cursor.
+func line(b *strings.Builder, st *theme.Styles, c Cell, w int, over *theme.Token) {
+	c, used := c.clip(w, Ellipsis(st))
+	if over != nil || !isPlain(c.String()) {
+		// Neighbouring spans may melt into one character (combining marks,
+		// flags), so what is drawn is measured as a whole.
+		text := c.String()
+		if Width(text) != used {
+			text = prefix(ascii(text), w)
+			c, used = C(theme.Text, text), len(text)
+		}
+		if over != nil {
+			b.WriteString(st.Render(*over, text+blanks(w-used)))
+			return
+		}
+	}
+	for _, s := range c {
+		b.WriteString(st.Render(s.Token, s.Text))
+	}
+	b.WriteString(blanks(w - used))
+}
+
+// ascii replaces every character whose width depends on its neighbours.
+func ascii(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 0x7f || r < 0x20 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// Line is one line of exactly w cells, without a line break.
+func Line(st *theme.Styles, c Cell, w int) string {
+	var b strings.Builder
+	line(&b, st, c, w, nil)
+	return b.String()
+}
+
+// Lines draws cells as the lines of a box of exactly w by h cells: what is
+// too much is left out, what is missing is blank.
+func Lines(st *theme.Styles, cells []Cell, w, h int) string {
+	var b strings.Builder
+	for i := range h {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		if i < len(cells) {
+			line(&b, st, cells[i], w, nil)
+		} else {
+			b.WriteString(blanks(w))
+		}
+	}
+	return b.String()
+}
+
+// Stack puts drawn blocks under each other. Empty blocks take no line.
+func Stack(blocks ...string) string {
+	kept := blocks[:0:0]
+	for _, s := range blocks {
+		if s != "" {
+			kept = append(kept, s)
+		}
+	}
+	return strings.Join(kept, "\n")
+}
