@@ -18,6 +18,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -33,10 +34,12 @@ import (
 
 const testContext = "kind-shop"
 
-// clock moves only when told; nobody's timer ever fires on it.
+// clock moves only when told. Short timers on it fire at once when they are
+// meant to: those that wait before something is tried again.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	fire bool
 }
 
 func (c *clock) Now() time.Time {
@@ -51,7 +54,14 @@ func (c *clock) set(t time.Time) {
 	c.now = t
 }
 
-func (c *clock) After(time.Duration) (<-chan time.Time, func()) { return nil, func() {} }
+func (c *clock) After(d time.Duration) (<-chan time.Time, func()) {
+	if c.fire && d <= time.Second {
+		at := make(chan time.Time, 1)
+		at <- c.Now()
+		return at, func() {}
+	}
+	return nil, func() {}
+}
 
 // wire records the writing requests that left the transport.
 type wire struct {
@@ -69,7 +79,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 				return nil, err
 			}
 			if r.Header.Get("Content-Type") != "application/vnd.kubernetes.protobuf" {
-				line += " " + string(body)
+				line += " " + strings.TrimSpace(string(body))
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 		}
@@ -105,7 +115,6 @@ func start(t *testing.T) *fixture {
 	c := &clock{now: time.Date(2026, 11, 24, 3, 12, 0, 0, time.UTC)}
 	f := &fixture{t: t, clock: c, wire: &wire{}}
 	f.Server = apiserver.New(apiserver.Options{Seed: 7, Now: c.Now, Namespaces: []string{"shop"}})
-	t.Cleanup(f.Close)
 	f.Register(apiserver.Resource{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout", Plural: "rollouts", Status: true, Scale: true})
 	f.manager = controllers.New(controllers.Config{Store: f.Store(), Seed: 7})
 	f.node("node-1")
@@ -365,4 +374,54 @@ func wantWrites(t *testing.T, f *fixture, want ...string) {
 	if !slices.Equal(got, want) {
 		t.Errorf("sent\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
+}
+
+func (f *fixture) argo(name string) *unstructured.Unstructured {
+	f.t.Helper()
+	obj, ok := f.Store().Get(schema.GroupResource{Group: "argoproj.io", Resource: "rollouts"}, "shop", name)
+	if !ok {
+		f.t.Fatalf("no rollout %s", name)
+	}
+	return obj.(*unstructured.Unstructured)
+}
+
+// argoModify writes the status of an Argo Rollout.
+func (f *fixture) argoModify(r k8s.Ref, fn func(*unstructured.Unstructured)) {
+	f.t.Helper()
+	key := apiserver.Key{Resource: schema.GroupResource{Group: "argoproj.io", Resource: "rollouts"}, Namespace: r.Namespace, Name: r.Name}
+	must(f.Store().Modify(key, apiserver.WriteOptions{Subresource: "status"}, func(o apiserver.Object) (apiserver.Object, error) {
+		fn(o.(*unstructured.Unstructured))
+		return o, nil
+	}))
+}
+
+// touchStatus changes a Deployment's status, and so its resourceVersion.
+func (f *fixture) touchStatus(r k8s.Ref) {
+	f.t.Helper()
+	key := apiserver.Key{Resource: schema.GroupResource{Group: "apps", Resource: "deployments"}, Namespace: r.Namespace, Name: r.Name}
+	must(f.Store().Modify(key, apiserver.WriteOptions{Subresource: "status"}, func(o apiserver.Object) (apiserver.Object, error) {
+		o.(*appsv1.Deployment).Status.ReadyReplicas++
+		return o, nil
+	}))
+}
+
+func (f *fixture) podStatus(r k8s.Ref, fn func(*corev1.Pod)) {
+	f.t.Helper()
+	key := apiserver.Key{Resource: schema.GroupResource{Resource: "pods"}, Namespace: r.Namespace, Name: r.Name}
+	must(f.Store().Modify(key, apiserver.WriteOptions{Subresource: "status"}, func(o apiserver.Object) (apiserver.Object, error) {
+		fn(o.(*corev1.Pod))
+		return o, nil
+	}))
+}
+
+// contextUntil ends once the server is asked for something.
+func contextUntil(parent context.Context, f *fixture, verb string) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(parent)
+	f.Fail(func(r *apiserver.Request) *apiserver.Fault {
+		if r.Verb == verb {
+			cancel()
+		}
+		return nil
+	})
+	return ctx, cancel
 }

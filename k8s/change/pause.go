@@ -77,6 +77,9 @@ func (s *subject) waitsForPromotion() bool {
 
 func (s *subject) pausedBlast() string {
 	n, updated := s.replicas(), s.status("updatedReplicas")
+	if !s.statusIsCurrent() {
+		return "The rollout stops where it is; its controller has not seen the newest template yet. Scaling still works."
+	}
 	if n > 0 && updated < n {
 		return fmt.Sprintf("The rollout stops where it is, with %d of %s new; scaling still works.", updated, pods(n))
 	}
@@ -85,7 +88,7 @@ func (s *subject) pausedBlast() string {
 
 func (s *subject) resumedBlast() string {
 	n, updated := s.replicas(), s.status("updatedReplicas")
-	if n > 0 && updated < n {
+	if n > 0 && updated < n && s.statusIsCurrent() {
 		return fmt.Sprintf("The rollout goes on, with %d of %s new so far.", updated, pods(n))
 	}
 	return "The rollout goes on: what was changed in the template while it was paused is rolled out now."

@@ -149,14 +149,9 @@ func argoTemplate(name, image string) map[string]any {
 }
 
 func (f *fixture) argoStatus(r k8s.Ref, generation, phase string) {
-	modify(f, r, "argo-rollouts", func(u *unstructured.Unstructured) {
+	f.argoModify(r, func(u *unstructured.Unstructured) {
 		u.Object["status"] = map[string]any{"observedGeneration": generation, "phase": phase}
 	})
-	key := apiserver.Key{Resource: schema.GroupResource{Group: "argoproj.io", Resource: "rollouts"}, Namespace: "shop", Name: r.Name}
-	must(f.Store().Modify(key, apiserver.WriteOptions{Subresource: "status"}, func(o apiserver.Object) (apiserver.Object, error) {
-		o.(*unstructured.Unstructured).Object["status"] = map[string]any{"observedGeneration": generation, "phase": phase}
-		return o, nil
-	}))
 }
 
 func TestRestartOfAnArgoRollout(t *testing.T) {
@@ -352,12 +347,8 @@ func TestStatusChangesDoNotGetInTheWay(t *testing.T) {
 	f := start(t)
 	r := f.deployment("api", 3)
 	p := must(f.planner.PlanRestart(f.ctx(), r))
-	key := apiserver.Key{Resource: schema.GroupResource{Group: "apps", Resource: "deployments"}, Namespace: "shop", Name: "api"}
 	before := f.meta(r).GetResourceVersion()
-	must(f.Store().Modify(key, apiserver.WriteOptions{Subresource: "status"}, func(o apiserver.Object) (apiserver.Object, error) {
-		o.(*appsv1.Deployment).Status.ReadyReplicas = 1
-		return o, nil
-	}))
+	f.touchStatus(r)
 	if f.meta(r).GetResourceVersion() == before {
 		t.Fatal("the status did not change")
 	}

@@ -12,8 +12,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"midwatch/k8s"
 )
 
 // revision is one past (or the present) template of a workload.
@@ -24,7 +22,8 @@ type revision struct {
 	// not know; template is the same, typed, for comparing.
 	raw      map[string]any
 	template *corev1.PodTemplateSpec
-	// annotations are the ReplicaSet's.
+	// hash and annotations are a ReplicaSet's.
+	hash        string
 	annotations map[string]string
 }
 
@@ -87,7 +86,7 @@ func ofReplicaSet(k kind, rs *unstructured.Unstructured) (revision, error) {
 		return revision{}, err
 	}
 	unstructured.RemoveNestedField(raw, "metadata", "labels", k.hashLabel)
-	r := revision{name: rs.GetName(), raw: raw, annotations: rs.GetAnnotations()}
+	r := revision{name: rs.GetName(), raw: raw, hash: rs.GetLabels()[k.hashLabel], annotations: rs.GetAnnotations()}
 	// A ReplicaSet without a number is one the controller has not adopted yet.
 	r.number, _ = strconv.ParseInt(r.annotations[k.numberKey], 10, 64)
 	r.template, err = templateOf(raw)
@@ -110,18 +109,19 @@ func ofControllerRevision(_ kind, cr *unstructured.Unstructured) (revision, erro
 }
 
 // choose finds the revision to go back to. Number 0 means the previous one:
-// the highest number whose template is not the present one. (The present one
-// is not always the highest: going back renumbers.)
+// the highest number that is not the present one. (The present one is not
+// always the highest: going back renumbers.)
 func (s *subject) choose(all []revision, number int64) (revision, error) {
+	present, known := s.present(all)
 	var others []string
 	for _, r := range all {
-		present := s.sameTemplate(r.template, s.template)
+		isPresent := known && r.name == present.name
 		switch {
-		case number == r.number && present:
+		case number == r.number && isPresent:
 			return revision{}, fmt.Errorf("%s runs revision %d already: nothing to undo", s.ref, number)
-		case number == r.number, number == 0 && !present:
+		case number == r.number, number == 0 && !isPresent:
 			return r, nil
-		case !present:
+		case !isPresent:
 			others = append(others, strconv.FormatInt(r.number, 10))
 		}
 	}
@@ -135,24 +135,25 @@ func (s *subject) choose(all []revision, number int64) (revision, error) {
 	return revision{}, fmt.Errorf("%s has no revision %d: it has %s", s.ref, number, strings.Join(others, ", "))
 }
 
-// present is the number of the revision whose template the workload has now;
-// 0 when none has it.
-func (s *subject) present(all []revision) int64 {
+// present is the revision the workload has now: the one with its template. A
+// Rollout's template is kept as it was written, a ReplicaSet's is filled with
+// defaults, so the two cannot be compared: there the controller says which.
+func (s *subject) present(all []revision) (revision, bool) {
+	hash, _, _ := unstructured.NestedString(s.obj.Object, "status", "currentPodHash")
 	for _, r := range all {
-		if s.sameTemplate(r.template, s.template) {
-			return r.number
+		if s.argo && hash != "" && r.hash == hash || !s.argo && s.sameTemplate(r.template, s.template) {
+			return r, true
 		}
 	}
-	return 0
+	return revision{}, false
 }
 
-// withTemplate returns the revision that has this template now, whatever its
-// number has become.
-func (s *subject) withTemplate(all []revision, want *corev1.PodTemplateSpec) (revision, error) {
+// named finds the revision that was called so, whatever its number has become.
+func (s *subject) named(all []revision, name string) (revision, error) {
 	for _, r := range all {
-		if s.sameTemplate(r.template, want) {
+		if r.name == name {
 			return r, nil
 		}
 	}
-	return revision{}, fmt.Errorf("the revision %s had before is not in its history any more", k8s.Ref{Kind: s.ref.Kind, Namespace: s.ref.Namespace, Name: s.ref.Name})
+	return revision{}, fmt.Errorf("the revision %s had before (%s) is not in its history any more", s.ref, name)
 }

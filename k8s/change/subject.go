@@ -130,6 +130,11 @@ func (s *subject) status(field string) int {
 	return int(n)
 }
 
+// statusIsCurrent reports whether the controller has seen the newest spec.
+func (s *subject) statusIsCurrent() bool {
+	return progress{generation: s.obj.GetGeneration()}.seen(s.obj)
+}
+
 // check says whether the object is still the one the plan was made for, on the
 // same cluster.
 func (p *Planner) check(ctx context.Context, s *subject) error {

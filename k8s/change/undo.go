@@ -50,7 +50,11 @@ func (p *Planner) planUndo(ctx context.Context, ref k8s.Ref, choose choice) (*ac
 	if err != nil {
 		return nil, err
 	}
-	return p.undoPlan(ctx, s, patch, s.present(all), to)
+	from, known := s.present(all)
+	if !known {
+		from = revision{}
+	}
+	return p.undoPlan(ctx, s, patch, from, to)
 }
 
 func (s *subject) undoable() error {
@@ -65,28 +69,30 @@ func (s *subject) undoable() error {
 	return nil
 }
 
-func (p *Planner) undoPlan(ctx context.Context, s *subject, patch *specPatch, present int64, to revision) (*action.Plan, error) {
+// undoPlan describes the way from one revision to another. from is zero when
+// the present template is not in the history; then there is no way back.
+func (p *Planner) undoPlan(ctx context.Context, s *subject, patch *specPatch, from, to revision) (*action.Plan, error) {
 	diff, err := diffTemplates(s.template, to.template)
 	if err != nil {
 		return nil, err
 	}
 	effect := s.replacing()
-	before := s.template.DeepCopy()
 	do := patch.steps()
 	do.Verify = func(ctx context.Context) (string, error) { return p.rolled(ctx, patch) }
-	do.Inverse = func(ctx context.Context) (*action.Plan, error) {
-		return p.planUndo(ctx, s.ref, func(now *subject, all []revision) (revision, error) { return now.withTemplate(all, before) })
-	}
-	from := "the present template"
-	if present != 0 {
-		from = fmt.Sprintf("revision %d", present)
+	present, undo := "the present template", "Cannot be undone: the present template is not in its history."
+	if from.name != "" {
+		present = fmt.Sprintf("revision %d", from.number)
+		undo = fmt.Sprintf("Undo rolls forward to what is now %s.", present)
+		do.Inverse = func(ctx context.Context) (*action.Plan, error) {
+			return p.planUndo(ctx, s.ref, func(now *subject, all []revision) (revision, error) { return now.named(all, from.name) })
+		}
 	}
 	plan := action.Plan{
 		Verb: "undo", Title: fmt.Sprintf("Roll %s back to revision %d?", s.ref, to.number), Target: p.target(s.ref),
-		Changes: append([]action.Field{{Path: "revision", Before: foreign.Text(from), After: foreign.Text(fmt.Sprintf("revision %d", to.number))}}, diff.fields...),
+		Changes: append([]action.Field{{Path: "revision", Before: foreign.Text(present), After: foreign.Text(fmt.Sprintf("revision %d", to.number))}}, diff.fields...),
 		Diff:    diff.unified, Blast: effect.text, Danger: effect.danger,
 		Warnings:   append(effect.warnings, reverters(s.obj, "spec", "template")...),
-		Undo:       fmt.Sprintf("Undo rolls forward to %s again.", from),
+		Undo:       undo,
 		Equivalent: p.rolloutCommand(s, "undo", "--to-revision="+strconv.FormatInt(to.number, 10)), VerifyWithin: verifyWithin,
 	}
 	if stuck := p.orderedReadyTrap(ctx, s, to); stuck != "" {
