@@ -32,6 +32,7 @@ type Bed struct {
 	client   *kubernetes.Clientset
 	applier  *applier
 	kubelet  *kubelet // nil with Options.ManyPods
+	restored bool     // the data came from a snapshot
 
 	mu        sync.Mutex
 	processes []*process // in the order they were started
@@ -53,7 +54,11 @@ func Start(ctx context.Context, opts Options) (*Bed, error) {
 	if err != nil {
 		return nil, fmt.Errorf("testbed: %w", err)
 	}
-	b := &Bed{opts: opts, binaries: binaries, dir: opts.Dir, launcher: newLauncher()}
+	var env []string
+	if opts.ManyPods {
+		env = append(env, "GOGC=400") // a fifth of the servers' time, for memory
+	}
+	b := &Bed{opts: opts, binaries: binaries, dir: opts.Dir, launcher: newLauncher(env...)}
 	if err := b.start(ctx); err != nil {
 		err = fmt.Errorf("testbed: %w", err)
 		// The logs are what explains the failure: leave them.
@@ -70,6 +75,7 @@ func (b *Bed) start(ctx context.Context) error {
 	defer cancel()
 	for _, step := range []func(context.Context) error{
 		b.prepare,
+		b.restoreSnapshot,
 		b.startEtcd,
 		b.StartAPIServer,
 		b.connect,

@@ -22,6 +22,9 @@ const (
 	apiServerName  = "kube-apiserver"
 	controllerName = "kube-controller-manager"
 	schedulerName  = "kube-scheduler"
+
+	// stopEtcdWithin is how long etcd has to write down what it holds.
+	stopEtcdWithin = 20 * time.Second
 )
 
 func (b *Bed) startEtcd(ctx context.Context) error {
@@ -33,6 +36,8 @@ func (b *Bed) startEtcd(ctx context.Context) error {
 		"--listen-client-urls="+client, "--advertise-client-urls="+client,
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer,
 		"--initial-cluster=bed="+peer,
+		// Data from a snapshot names a member with other ports.
+		fmt.Sprintf("--force-new-cluster=%t", b.restored),
 		"--unsafe-no-fsync", // the data does not outlive the bed
 		"--quota-backend-bytes=4294967296",
 		"--log-level=warn",
@@ -126,6 +131,17 @@ func (b *Bed) signalAPIServer(sig syscall.Signal) error {
 // It compacts etcd and then restarts the API server, because a running one
 // still answers from the history in its watch cache.
 func (b *Bed) Compact(ctx context.Context) error {
+	if err := b.StopAPIServer(); err != nil {
+		return err
+	}
+	if err := b.compactEtcd(ctx); err != nil {
+		return err
+	}
+	return b.StartAPIServer(ctx)
+}
+
+// compactEtcd drops all history of etcd's.
+func (b *Bed) compactEtcd(ctx context.Context) error {
 	var status struct {
 		Header struct {
 			Revision string `json:"revision"`
@@ -134,14 +150,11 @@ func (b *Bed) Compact(ctx context.Context) error {
 	if err := b.etcd(ctx, "/v3/maintenance/status", "{}", &status); err != nil {
 		return fmt.Errorf("ask etcd for its revision: %w", err)
 	}
-	if err := b.StopAPIServer(); err != nil {
-		return err
-	}
 	body := fmt.Sprintf(`{"revision":%q,"physical":true}`, status.Header.Revision)
 	if err := b.etcd(ctx, "/v3/kv/compaction", body, nil); err != nil {
 		return fmt.Errorf("compact etcd at revision %s: %w", status.Header.Revision, err)
 	}
-	return b.StartAPIServer(ctx)
+	return nil
 }
 
 // etcd posts a request to etcd's JSON gateway.

@@ -13,6 +13,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 const kwokName = "kwok"
@@ -135,11 +136,22 @@ func (b *Bed) createNodes(ctx context.Context) error {
 			},
 		}
 		_, err := b.client.CoreV1().Nodes().Create(ctx, node, metav1.CreateOptions{})
-		if err != nil && !apierrors.IsAlreadyExists(err) {
+		if apierrors.IsAlreadyExists(err) {
+			err = b.moveNode(ctx, name)
+		}
+		if err != nil {
 			return fmt.Errorf("create node %s: %w", name, err)
 		}
 	}
 	return nil
+}
+
+// moveNode tells the API server where the kubelet of a node from a snapshot
+// listens now.
+func (b *Bed) moveNode(ctx context.Context, name string) error {
+	patch := fmt.Sprintf(`{"status":{"daemonEndpoints":{"kubeletEndpoint":{"Port":%d}}}}`, b.ports.kubelet)
+	_, err := b.client.CoreV1().Nodes().Patch(ctx, name, types.MergePatchType, []byte(patch), metav1.PatchOptions{}, "status")
+	return err
 }
 
 // nodeCapacity returns what every node has.

@@ -26,6 +26,8 @@ type Options struct {
 	Dir string
 	// Progress receives a line for what takes long; nil means os.Stderr.
 	Progress io.Writer
+
+	scale ScaleSize // set by ScaleSize.Options
 }
 
 func (o Options) withDefaults() Options {

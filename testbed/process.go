@@ -19,10 +19,11 @@ import (
 // server could be killed in the middle of a test.
 type launcher struct {
 	starts chan func()
+	env    []string // added to this process's
 }
 
-func newLauncher() *launcher {
-	l := &launcher{starts: make(chan func())}
+func newLauncher(env ...string) *launcher {
+	l := &launcher{starts: make(chan func()), env: env}
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the loop
 		for start := range l.starts {
@@ -55,6 +56,7 @@ func (l *launcher) start(dir, name, path string, args ...string) (*process, erro
 
 	cmd := exec.Command(path, args...)
 	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), l.env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = ownGroup()
 

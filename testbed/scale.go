@@ -34,12 +34,13 @@ func NamespaceScale(pods int) ScaleSize {
 func (s ScaleSize) Pods() int { return s.Deployments * s.Replicas }
 
 // Options returns opts with nodes that hold the pods and controllers that keep
-// up with them.
+// up with them, and with the pods in place if a bed of this size was made before.
 func (s ScaleSize) Options(opts Options) Options {
 	opts.ManyPods = true
 	opts.Nodes = max(5, (s.Pods()+499)/500)
 	opts.NodeCPU, opts.NodeMemory = "1000", "4Ti"
 	opts.NodePods = "1000"
+	opts.scale = s
 	return opts
 }
 
@@ -47,7 +48,8 @@ func (s ScaleSize) Options(opts Options) Options {
 func (s ScaleSize) Namespace(i int) string { return fmt.Sprintf("team-%02d", i+1) }
 
 // Scale creates the Deployments and returns when all their pods are ready. The
-// bed must have been started with the size's Options.
+// bed must have been started with the size's Options. The first time takes
+// minutes; later beds of the same size start with the pods in place.
 func (b *Bed) Scale(ctx context.Context, size ScaleSize) error {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
 	defer cancel()
@@ -60,7 +62,11 @@ func (b *Bed) Scale(ctx context.Context, size ScaleSize) error {
 	if err := b.createDeployments(ctx, size); err != nil {
 		return err
 	}
-	return b.waitEvery(ctx, 2*time.Second, func(ctx context.Context) error { return b.allReady(ctx, size) })
+	err := b.waitEvery(ctx, 2*time.Second, func(ctx context.Context) error { return b.allReady(ctx, size) })
+	if err != nil || b.restored || b.opts.scale != size {
+		return err
+	}
+	return b.saveSnapshot(ctx, size)
 }
 
 func (b *Bed) createDeployments(ctx context.Context, size ScaleSize) error {
