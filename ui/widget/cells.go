@@ -19,39 +19,6 @@ type Draw struct {
 	Focused bool
 }
 
-// Span is a piece of text with one meaning.
-type Span struct {
-	Token theme.Token
-	Text  string
-}
-
-// Cell is the text of one line or of one column in it.
-type Cell []Span
-
-// C makes a cell of one span.
-func C(token theme.Token, text string) Cell { return Cell{{token, text}} }
-
-// String is the cell's text without its looks.
-func (c Cell) String() string {
-	if len(c) == 1 {
-		return c[0].Text
-	}
-	var b strings.Builder
-	for _, s := range c {
-		b.WriteString(s.Text)
-	}
-	return b.String()
-}
-
-// Width is how many terminal cells the cell takes.
-func (c Cell) Width() int {
-	w := 0
-	for _, s := range c {
-		w += Width(s.Text)
-	}
-	return w
-}
-
 // Width is how many terminal cells a text without escape sequences takes.
 func Width(s string) int {
 	if isPlain(s) {
@@ -79,12 +46,16 @@ func safe(s string) string {
 	return foreign.CleanN(s, 0).String()
 }
 
-// Ellipsis marks text that was cut, one cell wide.
-func Ellipsis(st *theme.Styles) string {
-	if st.Options.ASCII {
-		return ">"
+// String is the text without its looks.
+func (r Rich) String() string {
+	if len(r) == 1 {
+		return r[0].Text
 	}
-	return "…"
+	var b strings.Builder
+	for _, p := range r {
+		b.WriteString(p.Text)
+	}
+	return b.String()
 }
 
 // Clip cuts s to at most w cells; more marks the cut and is one cell wide.
@@ -134,60 +105,61 @@ func blanks(n int) string {
 }
 
 // clip cuts a cell to at most w cells and says how many it takes.
-func (c Cell) clip(w int, more string) (Cell, int) {
+func (r Rich) clip(w int, more string) (Rich, int) {
 	used := 0
-	for i, s := range c {
-		text := safe(s.Text)
+	for i, p := range r {
+		text := safe(p.Text)
 		n := Width(text)
-		if used+n <= w && text == s.Text {
+		if used+n <= w && text == p.Text {
 			used += n
 			continue
 		}
-		out := append(make(Cell, 0, len(c)), c[:i]...)
-		for _, s := range c[i:] {
-			text := safe(s.Text)
-			n := Width(text)
-			if used+n > w {
-				// What is cut starts here; a cell that is full shows it at its end.
-				if used == w && len(out) > 0 {
-					return cutLast(out, w, more)
-				}
-				text = Clip(text, w-used, more)
-				out = append(out, Span{s.Token, text})
-				return out, used + Width(text)
-			}
-			out, used = append(out, Span{s.Token, text}), used+n
-		}
-		return out, used
+		return r[i:].clipInto(append(make(Rich, 0, len(r)), r[:i]...), used, w, more)
 	}
-	return c, used
+	return r, used
 }
 
-// cutLast puts the mark of a cut on the end of a cell that fills w cells.
-func cutLast(c Cell, w int, more string) (Cell, int) {
-	for len(c) > 0 {
-		last := &c[len(c)-1]
-		n := Width(last.Text)
-		if n > 0 {
+// clipInto appends the pieces to out, of which used of w cells are taken.
+func (r Rich) clipInto(out Rich, used, w int, more string) (Rich, int) {
+	for _, p := range r {
+		text := safe(p.Text)
+		n := Width(text)
+		if used+n <= w {
+			out, used = append(out, Piece{p.Token, text}), used+n
+			continue
+		}
+		if used == w && used > 0 { // no room left to show that it was cut
+			return cutLast(out, more)
+		}
+		text = Clip(text, w-used, more)
+		return append(out, Piece{p.Token, text}), used + Width(text)
+	}
+	return out, used
+}
+
+// cutLast puts the mark of a cut on the last cell.
+func cutLast(r Rich, more string) (Rich, int) {
+	for ; len(r) > 0; r = r[:len(r)-1] {
+		last := &r[len(r)-1]
+		if n := Width(last.Text); n > 0 {
 			last.Text = prefix(last.Text, n-1) + more
 			break
 		}
-		c = c[:len(c)-1]
 	}
-	return c, c.Width()
+	return r, r.Width()
 }
 
 // line writes one line of exactly w cells. With over set everything takes
 // that token's look, the padding too: that is the row under the cursor.
-func line(b *strings.Builder, st *theme.Styles, c Cell, w int, over *theme.Token) {
-	c, used := c.clip(w, Ellipsis(st))
+func line(b *strings.Builder, st *theme.Styles, c Rich, w int, over *theme.Token) {
+	c, used := c.clip(w, ellipsis(st))
 	if over != nil || !isPlain(c.String()) {
 		// Neighbouring spans may melt into one character (combining marks,
 		// flags), so what is drawn is measured as a whole.
 		text := c.String()
 		if Width(text) != used {
 			text = prefix(ascii(text), w)
-			c, used = C(theme.Text, text), len(text)
+			c, used = Say(theme.Text, text), len(text)
 		}
 		if over != nil {
 			b.WriteString(st.Render(*over, text+blanks(w-used)))
@@ -211,7 +183,7 @@ func ascii(s string) string {
 }
 
 // Line is one line of exactly w cells, without a line break.
-func Line(st *theme.Styles, c Cell, w int) string {
+func Line(st *theme.Styles, c Rich, w int) string {
 	var b strings.Builder
 	line(&b, st, c, w, nil)
 	return b.String()
@@ -219,7 +191,7 @@ func Line(st *theme.Styles, c Cell, w int) string {
 
 // Lines draws cells as the lines of a box of exactly w by h cells: what is
 // too much is left out, what is missing is blank.
-func Lines(st *theme.Styles, cells []Cell, w, h int) string {
+func Lines(st *theme.Styles, cells []Rich, w, h int) string {
 	var b strings.Builder
 	for i := range h {
 		if i > 0 {

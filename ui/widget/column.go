@@ -23,8 +23,8 @@ type Column[T any] struct {
 	// Measure is how wide a row's cell wants to be. It is asked for every row
 	// that is set, so it must be cheap and must not depend on the time.
 	Measure func(row T) int
-	// Cell draws a row's cell.
-	Cell func(now time.Time, row T) Cell
+	// Rich draws a row's cell.
+	Cell func(now time.Time, row T) Rich
 }
 
 // gap is the space between two columns.

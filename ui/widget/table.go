@@ -29,10 +29,10 @@ type Table[T any] struct {
 	// NoHeader leaves out the line of titles.
 	NoHeader bool
 	// Empty is shown where there are no rows.
-	Empty []Cell
+	Empty []Rich
 	// Mark is drawn before every row in a column of its own, one cell wide;
 	// nil for no such column.
-	Mark func(row T) Span
+	Mark func(row T) Piece
 }
 
 // NewTable makes a table. key names a row; it has to be unique.
@@ -226,8 +226,8 @@ func (t *Table[T]) scroll(body int) {
 	t.offset = max(t.offset, t.cursor-body+1)
 }
 
-func (t *Table[T]) header(st *theme.Styles, widths []int) Cell {
-	var out Cell
+func (t *Table[T]) header(st *theme.Styles, widths []int) Rich {
+	var out Rich
 	for i, n := range widths {
 		if n == 0 {
 			continue
@@ -237,7 +237,7 @@ func (t *Table[T]) header(st *theme.Styles, widths []int) Cell {
 		if c.ID != "" && c.ID == t.SortedBy {
 			token, title = theme.Title, title+t.sortSign(st)
 		}
-		out = appendAligned(out, C(token, title), n, c.Right, Ellipsis(st))
+		out = appendAligned(out, Say(token, title), n, c.Right, ellipsis(st))
 	}
 	return out
 }
@@ -257,19 +257,19 @@ func (t *Table[T]) sortSign(st *theme.Styles) string {
 // row draws one row: the selected one in one look, so that it is seen.
 func (t *Table[T]) row(b *strings.Builder, d Draw, widths []int, at, w int) {
 	row := t.rows[at]
-	var out Cell
+	var out Rich
 	if t.Mark != nil && w < d.W {
 		m := t.Mark(row)
-		out = append(out, Span{m.Token, Pad(m.Text, 1, "")}, Span{theme.Text, " "})
+		out = append(out, Piece{m.Token, Pad(m.Text, 1, "")}, Piece{theme.Text, " "})
 	}
 	first := len(out)
-	more := Ellipsis(d.Styles)
+	more := ellipsis(d.Styles)
 	for i, n := range widths {
 		if n == 0 {
 			continue
 		}
 		if len(out) > first {
-			out = append(out, Span{theme.Text, " "})
+			out = append(out, Piece{theme.Text, " "})
 		}
 		out = appendPadded(out, t.columns[i].Cell(d.Now, row), n, t.columns[i].Right, more)
 	}
@@ -285,17 +285,17 @@ func (t *Table[T]) row(b *strings.Builder, d Draw, widths []int, at, w int) {
 }
 
 // appendAligned is [appendPadded] with the gap before every column but the first.
-func appendAligned(out, c Cell, n int, right bool, more string) Cell {
+func appendAligned(out, c Rich, n int, right bool, more string) Rich {
 	if len(out) > 0 {
-		out = append(out, Span{theme.Text, " "})
+		out = append(out, Piece{theme.Text, " "})
 	}
 	return appendPadded(out, c, n, right, more)
 }
 
 // appendPadded adds a cell as exactly n cells.
-func appendPadded(out, c Cell, n int, right bool, more string) Cell {
+func appendPadded(out, c Rich, n int, right bool, more string) Rich {
 	c, used := c.clip(n, more)
-	pad := Span{theme.Text, blanks(n - used)}
+	pad := Piece{theme.Text, blanks(n - used)}
 	if right && used < n {
 		out = append(out, pad)
 	}
