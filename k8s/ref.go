@@ -45,3 +45,17 @@ func ParseKey(key string) (Ref, error) {
 	}
 	return Ref{Namespace: parts[0], Kind: parts[1], Name: parts[2]}, nil
 }
+
+// ShortKind is kubectl's short name of a kind of workload, for narrow columns:
+// deploy, sts, ds, rollout; others in lower case.
+func ShortKind(kind string) string {
+	switch kind {
+	case Deployment:
+		return "deploy"
+	case StatefulSet:
+		return "sts"
+	case DaemonSet:
+		return "ds"
+	}
+	return strings.ToLower(kind)
+}
