@@ -67,8 +67,10 @@ func (c *worldClock) set(past time.Time) {
 }
 
 const (
-	firstDay  = 41 * day
-	fineSince = 25 * time.Minute // how long before now autoscalers begin to look as often as real ones
+	firstDay = 41 * day
+	// How long before now autoscalers begin to look as often as real ones, and events to be recorded: they are kept for an hour.
+	fineSince   = 25 * time.Minute
+	eventsSince = time.Hour
 )
 
 func openCluster(s script, o Options) (*cluster, error) {
@@ -100,7 +102,9 @@ func openCluster(s script, o Options) (*cluster, error) {
 // replay does what happened, in order, letting the controllers act in between, up to end.
 func (c *cluster) replay(beats []beat, end time.Time) {
 	beats = append(slices.Clone(beats), beat{ago: fineSince, do: func(c *cluster) { c.manager.SetCoarse(false) }})
+	beats = append(beats, beat{ago: eventsSince, do: func(c *cluster) { c.manager.SetQuiet(false) }})
 	c.manager.SetCoarse(true)
+	c.manager.SetQuiet(true)
 	slices.SortStableFunc(beats, func(a, b beat) int { return int(b.ago - a.ago) })
 	for _, b := range beats {
 		at := end.Add(-b.ago)

@@ -98,7 +98,7 @@ func defaultPodSpec(s *corev1.PodSpec) {
 	defaultString(&s.SchedulerName, corev1.DefaultSchedulerName)
 	defaultTo(&s.TerminationGracePeriodSeconds, corev1.DefaultTerminationGracePeriodSeconds)
 	defaultTo(&s.SecurityContext, corev1.PodSecurityContext{})
-	if s.ServiceAccountName != "" {
+	if s.DeprecatedServiceAccount != s.ServiceAccountName {
 		s.DeprecatedServiceAccount = s.ServiceAccountName
 	}
 	for i := range s.InitContainers {

@@ -44,6 +44,11 @@ func recordManager(old, obj Object, o WriteOptions, at metav1.Time) {
 	}
 	kept := entries[:0]
 	for i, e := range entries {
+		// A status and the rest of an object have no fields in common.
+		if (e.Subresource == "status") != (o.Subresource == "status") {
+			kept = append(kept, e)
+			continue
+		}
 		set := decodeFields(e.FieldsV1)
 		if i == own {
 			merge(set, changed)
@@ -51,9 +56,7 @@ func recordManager(old, obj Object, o WriteOptions, at metav1.Time) {
 		} else {
 			subtract(set, changed)
 		}
-		if e.Subresource == o.Subresource || e.Subresource != "status" && o.Subresource != "status" {
-			prune(set, present)
-		}
+		prune(set, present)
 		if len(set) > 0 {
 			e.FieldsV1 = encodeFields(set)
 			kept = append(kept, e)
@@ -113,10 +116,10 @@ func mainContent(o Object) map[string]any {
 	if u, ok := o.(*unstructured.Unstructured); ok {
 		return maps.Clone(u.Object)
 	}
-	shallow := reflect.New(reflect.TypeOf(o).Elem())
-	shallow.Elem().Set(reflect.ValueOf(o).Elem())
-	clearStatus(shallow.Interface().(Object))
-	return convert(shallow.Interface())
+	shallow := shallowCopy(o)
+	clearStatus(shallow)
+	shallow.SetManagedFields(nil)
+	return convert(shallow)
 }
 
 func convert(v any) map[string]any {

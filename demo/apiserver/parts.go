@@ -43,6 +43,32 @@ func copyStatus(dst, src Object) {
 	}
 }
 
+// statusOf returns the status; nil when the kind has none.
+func statusOf(o Object) any {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		return u.Object["status"]
+	}
+	f := reflect.ValueOf(o).Elem().FieldByName("Status")
+	if !f.IsValid() {
+		return nil
+	}
+	return f.Interface()
+}
+
+// shallowCopy returns an object that shares all its parts with o but can be given others: metadata fields and status.
+func shallowCopy(o Object) Object {
+	if u, ok := o.(*unstructured.Unstructured); ok {
+		c := &unstructured.Unstructured{Object: maps.Clone(u.Object)}
+		if meta, ok := u.Object["metadata"].(map[string]any); ok {
+			c.Object["metadata"] = maps.Clone(meta)
+		}
+		return c
+	}
+	c := reflect.New(reflect.TypeOf(o).Elem())
+	c.Elem().Set(reflect.ValueOf(o).Elem())
+	return c.Interface().(Object)
+}
+
 // clearStatus empties the status, as PrepareForCreate does for kinds with a status subresource.
 func clearStatus(o Object) {
 	if u, ok := o.(*unstructured.Unstructured); ok {

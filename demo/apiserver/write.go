@@ -106,13 +106,9 @@ func (s *Store) stamp() metav1.Time { return metav1.NewTime(s.now().UTC()).Rfc33
 func (s *Store) Modify(key Key, o WriteOptions, fn func(Object) (Object, error)) (Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.kinds[key.Resource]
-	if b == nil {
-		return nil, fmt.Errorf("no resource %s is registered", key.Resource)
-	}
-	old, ok := b.objects[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if !ok {
-		return nil, apierrors.NewNotFound(key.Resource, key.Name)
+	b, old, err := s.find(key)
+	if err != nil {
+		return nil, err
 	}
 	obj, err := fn(copyOf(old))
 	if err != nil {
@@ -121,16 +117,32 @@ func (s *Store) Modify(key Key, o WriteOptions, fn func(Object) (Object, error))
 	return s.replace(b, old, obj, o)
 }
 
+// find returns an object with its bucket or 404. The caller holds the lock.
+func (s *Store) find(key Key) (*bucket, Object, error) {
+	b := s.kinds[key.Resource]
+	if b == nil {
+		return nil, nil, fmt.Errorf("no resource %s is registered", key.Resource)
+	}
+	obj, ok := b.objects[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
+	if !ok {
+		return nil, nil, apierrors.NewNotFound(key.Resource, key.Name)
+	}
+	return b, obj, nil
+}
+
 // Update stores obj in place of the object of the same name. The store takes obj over.
 func (s *Store) Update(obj Object, o WriteOptions) (Object, error) {
-	s.mu.RLock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	b, err := s.bucketFor(obj)
-	s.mu.RUnlock()
 	if err != nil {
 		return nil, err
 	}
-	key := Key{Resource: b.res.GroupResource(), Namespace: obj.GetNamespace(), Name: obj.GetName()}
-	return s.Modify(key, o, func(Object) (Object, error) { return obj, nil })
+	b, old, err := s.find(Key{Resource: b.res.GroupResource(), Namespace: obj.GetNamespace(), Name: obj.GetName()})
+	if err != nil {
+		return nil, err
+	}
+	return s.replace(b, old, obj, o)
 }
 
 func copyOf(o Object) Object { return o.DeepCopyObject().(Object) }
@@ -146,15 +158,12 @@ func (s *Store) replace(b *bucket, old, obj Object, o WriteOptions) (Object, err
 	if obj.GetName() != old.GetName() || obj.GetNamespace() != old.GetNamespace() {
 		return nil, apierrors.NewBadRequest("the name of the object does not match the name on the URL")
 	}
-	obj.GetObjectKind().SetGroupVersionKind(b.res.GVK())
 	if b.res.Status && o.Subresource == "status" {
-		status := obj
-		obj = copyOf(old)
-		copyStatus(obj, status)
-	} else {
-		s.keepServerFields(b.res, old, obj)
-		setDefaults(obj)
+		return s.replaceStatus(b, old, obj, o), nil
 	}
+	obj.GetObjectKind().SetGroupVersionKind(b.res.GVK())
+	s.keepServerFields(b.res, old, obj)
+	setDefaults(obj)
 	if errs := validate(old, obj); len(errs) > 0 {
 		return nil, apierrors.NewInvalid(b.res.GVK().GroupKind(), old.GetName(), errs)
 	}
@@ -173,6 +182,20 @@ func (s *Store) replace(b *bucket, old, obj Object, o WriteOptions) (Object, err
 	}
 	s.commit(b, watch.Modified, old, obj)
 	return obj, nil
+}
+
+// replaceStatus writes a status. The new object shares everything else with the old one, which nobody may change.
+func (s *Store) replaceStatus(b *bucket, old, from Object, o WriteOptions) Object {
+	obj := shallowCopy(old)
+	copyStatus(obj, from)
+	if equality.Semantic.DeepEqual(statusOf(old), statusOf(obj)) {
+		return old
+	}
+	recordManager(old, obj, o, s.stamp())
+	if !o.DryRun {
+		s.commit(b, watch.Modified, old, obj)
+	}
+	return obj
 }
 
 // keepServerFields restores what a client cannot set through the main resource and counts the generation.
@@ -218,13 +241,9 @@ type DeleteOptions struct {
 func (s *Store) Delete(key Key, o DeleteOptions) (Object, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	b := s.kinds[key.Resource]
-	if b == nil {
-		return nil, false, fmt.Errorf("no resource %s is registered", key.Resource)
-	}
-	old, ok := b.objects[types.NamespacedName{Namespace: key.Namespace, Name: key.Name}]
-	if !ok {
-		return nil, false, apierrors.NewNotFound(key.Resource, key.Name)
+	b, old, err := s.find(key)
+	if err != nil {
+		return nil, false, err
 	}
 	if o.UID != "" && o.UID != old.GetUID() {
 		return nil, false, apierrors.NewConflict(key.Resource, key.Name, uidMismatch(o.UID, old.GetUID()))

@@ -12,6 +12,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
 )
 
@@ -44,7 +45,7 @@ func (m *Manager) syncDeployment(it item) time.Time {
 	if !ok || stored.DeletionTimestamp != nil {
 		return time.Time{}
 	}
-	r := m.rolloutOf(stored.DeepCopy())
+	r := m.rolloutOf(editableDeployment(stored))
 	m.checkPaused(r)
 	switch {
 	case r.d.Spec.Paused:
@@ -75,8 +76,8 @@ func (m *Manager) rolloutOf(d *appsv1.Deployment) *rollout {
 	})
 	r := &rollout{d: d}
 	for _, rs := range sets {
-		rs = rs.DeepCopy()
-		if r.newRS == nil && sameTemplate(&rs.Spec.Template, &d.Spec.Template) {
+		rs = editable(rs)
+		if r.newRS == nil && m.sameTemplate(rs, d) {
 			r.newRS = rs
 		} else {
 			r.old = append(r.old, rs)
@@ -85,8 +86,38 @@ func (m *Manager) rolloutOf(d *appsv1.Deployment) *rollout {
 	return r
 }
 
-func sameTemplate(a, b *corev1.PodTemplateSpec) bool {
-	return equality.Semantic.DeepEqual(withoutHash(a), withoutHash(b))
+// editable copies what this controller changes of a ReplicaSet (annotations, replicas, minReadySeconds); the rest stays shared with
+// the stored object and must not be touched.
+func editable(rs *appsv1.ReplicaSet) *appsv1.ReplicaSet {
+	c := *rs
+	c.Annotations = maps.Clone(rs.Annotations)
+	c.Spec.Replicas = ptr.To(*rs.Spec.Replicas)
+	return &c
+}
+
+// editableDeployment copies annotations and status; the rest stays shared.
+func editableDeployment(d *appsv1.Deployment) *appsv1.Deployment {
+	c := *d
+	c.Annotations = maps.Clone(d.Annotations)
+	d.Status.DeepCopyInto(&c.Status)
+	return &c
+}
+
+// templatePair names a comparison whose outcome never changes: a ReplicaSet's template is fixed, a Deployment's is by generation.
+type templatePair struct {
+	set, deployment types.UID
+	generation      int64
+}
+
+func (m *Manager) sameTemplate(rs *appsv1.ReplicaSet, d *appsv1.Deployment) bool {
+	pair := templatePair{rs.UID, d.UID, d.Generation}
+	same, known := m.templates[pair]
+	if !known {
+		same = equality.Semantic.DeepEqual(withoutHash(&rs.Spec.Template), withoutHash(&d.Spec.Template))
+		m.templates[pair] = same
+		delete(m.templates, templatePair{rs.UID, d.UID, d.Generation - 1})
+	}
+	return same
 }
 
 func withoutHash(t *corev1.PodTemplateSpec) *corev1.PodTemplateSpec {
@@ -101,9 +132,10 @@ func (m *Manager) reviseDeployment(r *rollout, createIfMissing bool) {
 	next := strconv.FormatInt(maxRevision(r.old)+1, 10)
 	if r.newRS != nil {
 		if m.annotateNew(r, next) {
-			m.update(r.newRS)
-			r.newRS, _ = get[*appsv1.ReplicaSet](m, kindReplicaSets(), r.newRS.Namespace, r.newRS.Name)
-			r.newRS = r.newRS.DeepCopy()
+			m.update(r.newRS.DeepCopy())
+			if fresh, ok := get[*appsv1.ReplicaSet](m, kindReplicaSets(), r.newRS.Namespace, r.newRS.Name); ok {
+				r.newRS = editable(fresh)
+			}
 		}
 		m.setDeploymentRevision(r, r.newRS.Annotations[revisionAnnotation])
 		if progressing(r.d) == nil {
@@ -119,7 +151,7 @@ func (m *Manager) reviseDeployment(r *rollout, createIfMissing bool) {
 // annotateNew brings the annotations of an existing new ReplicaSet up to date. When an old one becomes new again (a rollback) it
 // gets the next revision, and the one it had goes to its history. (SetNewReplicaSetAnnotations)
 func (m *Manager) annotateNew(r *rollout, next string) bool {
-	before := r.newRS.DeepCopy()
+	before, minReady := maps.Clone(r.newRS.Annotations), r.newRS.Spec.MinReadySeconds
 	if r.newRS.Annotations == nil {
 		r.newRS.Annotations = map[string]string{}
 	}
@@ -139,7 +171,7 @@ func (m *Manager) annotateNew(r *rollout, next string) bool {
 	}
 	r.newRS.Spec.MinReadySeconds = r.d.Spec.MinReadySeconds
 	setReplicasAnnotations(r.newRS, r.d)
-	return !equality.Semantic.DeepEqual(before, r.newRS)
+	return !maps.Equal(before, r.newRS.Annotations) || minReady != r.newRS.Spec.MinReadySeconds
 }
 
 // skippedAnnotation lists what is never copied from a Deployment to its ReplicaSets (deployment_util.go annotationsToSkip).
@@ -175,7 +207,7 @@ func (m *Manager) setDeploymentRevision(r *rollout, revision string) {
 	kept := r.d.Status
 	m.update(r.d.DeepCopy())
 	if fresh, ok := get[*appsv1.Deployment](m, kindDeployments(), r.d.Namespace, r.d.Name); ok {
-		r.d = fresh.DeepCopy()
+		r.d = editableDeployment(fresh)
 		r.d.Status = kept
 	}
 }
@@ -204,7 +236,7 @@ func (m *Manager) createNew(r *rollout, revision string) {
 		m.setProgress(d, corev1.ConditionFalse, "ReplicaSetCreateError", fmt.Sprintf("Failed to create new replica set %q: %v", rs.Name, err))
 		return
 	}
-	r.newRS = created.(*appsv1.ReplicaSet).DeepCopy()
+	r.newRS = editable(created.(*appsv1.ReplicaSet))
 	if n := *r.newRS.Spec.Replicas; n > 0 {
 		m.normal(d, deploymentController, "ScalingReplicaSet", "Scaled up replica set %s from 0 to %d", r.newRS.Name, n)
 	}

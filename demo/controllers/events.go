@@ -64,7 +64,7 @@ func (m *Manager) warn(about apiserver.Object, source, reason, format string, ar
 }
 
 func (r *recorder) record(e event) {
-	if !r.spend(spamKey{object: e.about.GetUID(), source: e.source}) {
+	if r.m.quiet || !r.spend(spamKey{object: e.about.GetUID(), source: e.source}) {
 		return
 	}
 	id := eventID{object: e.about.GetUID(), path: e.path, typ: e.typ, reason: e.reason, source: e.source, msg: e.message}
@@ -74,7 +74,7 @@ func (r *recorder) record(e event) {
 	r.seq++
 	ev := r.build(e, fmt.Sprintf("%s.%016x", e.about.GetName(), uint64(r.m.now.UnixNano())+uint64(r.seq)))
 	// A namespace that is going away takes no events; nothing is lost.
-	if _, err := r.m.store.Create(ev, apiserver.WriteOptions{Manager: e.source}); err == nil {
+	if _, err := r.m.store.Create(ev, apiserver.WriteOptions{}); err == nil {
 		r.known[id] = ev.Name
 	}
 }

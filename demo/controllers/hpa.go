@@ -54,6 +54,9 @@ func (m *Manager) SetCoarse(coarse bool) {
 	}
 }
 
+// SetQuiet stops events from being recorded, for a past that is longer ago than they are kept.
+func (m *Manager) SetQuiet(quiet bool) { m.quiet = quiet }
+
 // syncAutoscaler is k/k pkg/controller/podautoscaler/horizontal.go reconcileAutoscaler.
 func (m *Manager) syncAutoscaler(it item) time.Time {
 	stored, ok := get[*autoscalingv2.HorizontalPodAutoscaler](m, kindAutoscalers(), it.namespace, it.name)

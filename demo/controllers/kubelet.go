@@ -172,9 +172,9 @@ func (m *Manager) writePodStatus(pod *corev1.Pod, st *podState) {
 	if equality.Semantic.DeepEqual(&pod.Status, s) {
 		return
 	}
-	changed := pod.DeepCopy()
+	changed := *pod
 	changed.Status = *s
-	_, _ = m.store.Update(changed, apiserver.WriteOptions{Manager: kubeletName, Subresource: "status"}) // deleted meanwhile
+	_, _ = m.store.Update(&changed, apiserver.WriteOptions{Manager: kubeletName, Subresource: "status"}) // deleted meanwhile
 }
 
 func (m *Manager) setPodConditions(s *corev1.PodStatus, sandbox bool, unready []string) {

@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/watch"
@@ -40,7 +41,9 @@ type Manager struct {
 	scale  map[types.UID]*scaleHistory
 	events *recorder
 	nextIP int
-	coarse bool
+	// coarse and quiet hold while the past is replayed.
+	coarse, quiet bool
+	templates     map[templatePair]bool
 
 	mu    sync.Mutex
 	inbox []apiserver.Change
@@ -79,6 +82,7 @@ func New(cfg Config) *Manager {
 	m := &Manager{
 		cfg: cfg, store: cfg.Store, rnd: rand.New(rand.NewPCG(uint64(cfg.Seed), 0x636f6e74726f6c)),
 		due: map[item]time.Time{}, pods: map[types.UID]*podState{}, scale: map[types.UID]*scaleHistory{},
+		templates: map[templatePair]bool{},
 	}
 	m.events = newRecorder(m)
 	m.store.Observe(m.observe)
@@ -242,11 +246,28 @@ func (m *Manager) routePod(c apiserver.Change, wake func(controller, string, str
 		return
 	}
 	for _, o := range m.store.List(kindBudgets(), pod.Namespace) {
-		wake(budgets, o.GetNamespace(), o.GetName())
+		if matches(o.(*policyv1.PodDisruptionBudget).Spec.Selector, pod) {
+			wake(budgets, o.GetNamespace(), o.GetName())
+		}
 	}
 	for _, o := range m.store.List(kindServices(), pod.Namespace) {
-		wake(endpoints, o.GetNamespace(), o.GetName())
+		if matches(&metav1.LabelSelector{MatchLabels: o.(*corev1.Service).Spec.Selector}, pod) {
+			wake(endpoints, o.GetNamespace(), o.GetName())
+		}
 	}
+}
+
+// matches is exact for matchLabels and generous for expressions: it decides who looks, not what is found.
+func matches(s *metav1.LabelSelector, pod *corev1.Pod) bool {
+	if s == nil {
+		return false
+	}
+	for k, v := range s.MatchLabels {
+		if pod.Labels[k] != v {
+			return false
+		}
+	}
+	return true
 }
 
 func wakeOwner(o apiserver.Object, kind string, wake func(name string)) {

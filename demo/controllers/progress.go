@@ -137,9 +137,9 @@ func (m *Manager) syncDeploymentStatus(r *rollout) time.Time {
 		return time.Time{}
 	}
 	if !equality.Semantic.DeepEqual(&stored.Status, s) {
-		d := stored.DeepCopy()
+		d := *stored
 		d.Status = *s
-		m.updateStatus(d)
+		m.updateStatus(&d)
 	}
 	if at := deadlineOf(r.d, s); !at.IsZero() {
 		return at.Add(time.Second)

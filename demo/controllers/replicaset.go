@@ -121,9 +121,9 @@ func (m *Manager) syncReplicaSetStatus(rs *appsv1.ReplicaSet, active, leaving []
 	s.TerminatingReplicas = ptr.To(int32(len(leaving)))
 	m.setReplicaFailure(s, failure)
 	if !equality.Semantic.DeepEqual(&rs.Status, s) {
-		changed := rs.DeepCopy()
+		changed := *rs
 		changed.Status = *s
-		m.updateStatus(changed)
+		m.updateStatus(&changed)
 	}
 	if failure != nil {
 		return m.now.Add(10 * time.Second)

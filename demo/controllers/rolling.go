@@ -67,7 +67,7 @@ func (m *Manager) scaleSet(r *rollout, rs *appsv1.ReplicaSet, n int32) {
 	*rs.Spec.Replicas = n
 	m.update(rs.DeepCopy())
 	if fresh, ok := get[*appsv1.ReplicaSet](m, kindReplicaSets(), rs.Namespace, rs.Name); ok {
-		*rs = *fresh.DeepCopy()
+		*rs = *editable(fresh)
 	}
 	if before == n {
 		return

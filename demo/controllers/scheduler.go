@@ -5,8 +5,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"midwatch/demo/apiserver"
 )
@@ -60,41 +58,36 @@ func (m *Manager) setScheduled(pod *corev1.Pod, c corev1.PodCondition) {
 // spread is how many other pods one of the same workload weighs: replicas go to different nodes first.
 const spread = 20
 
+// load is what a node carries: thousandths of cores, bytes, and how little one wants another pod there.
+type load struct {
+	cpu, memory int64
+	weight      int
+}
+
 // pickNode returns the node, or the scheduler's sentence about why there is none.
 func (m *Manager) pickNode(pod *corev1.Pod) (node, why string) {
-	pinned := daemonNode(pod)
-	used := map[string]corev1.ResourceList{}
-	count := map[string]int{}
-	for _, o := range m.store.List(kindPods(), "") {
-		p := o.(*corev1.Pod)
-		if p.Spec.NodeName != "" && p.Status.Phase != corev1.PodFailed && p.Status.Phase != corev1.PodSucceeded {
-			used[p.Spec.NodeName] = add(used[p.Spec.NodeName], requests(p))
-			count[p.Spec.NodeName]++
-			if metav1.GetControllerOf(p) != nil && p.Labels["app"] == pod.Labels["app"] && p.Namespace == pod.Namespace {
-				count[p.Spec.NodeName] += spread
+	nodes := m.store.List(kindNodes(), "")
+	if pinned := daemonNode(pod); pinned != "" {
+		for _, o := range nodes {
+			if o.GetName() == pinned {
+				return pinned, ""
 			}
 		}
 	}
-	want := requests(pod)
-	nodes := m.store.List(kindNodes(), "")
+	loads := m.loads(pod)
+	cpuWanted, memoryWanted := requests(pod)
 	best, cordoned, cpu, memory := "", 0, 0, 0
 	for _, o := range nodes {
 		n := o.(*corev1.Node)
-		if pinned != "" {
-			if n.Name == pinned {
-				return n.Name, ""
-			}
-			continue
-		}
-		total := add(used[n.Name], want)
+		l := loads[n.Name]
 		switch {
 		case n.Spec.Unschedulable:
 			cordoned++
-		case exceeds(total, n.Status.Allocatable, corev1.ResourceCPU):
+		case exceeds(l.cpu+cpuWanted, n.Status.Allocatable, corev1.ResourceCPU):
 			cpu++
-		case exceeds(total, n.Status.Allocatable, corev1.ResourceMemory):
+		case exceeds((l.memory+memoryWanted)*1000, n.Status.Allocatable, corev1.ResourceMemory):
 			memory++
-		case best == "" || count[n.Name] < count[best]:
+		case best == "" || l.weight < loads[best].weight:
 			best = n.Name
 		}
 	}
@@ -102,6 +95,24 @@ func (m *Manager) pickNode(pod *corev1.Pod) (node, why string) {
 		return best, ""
 	}
 	return "", unschedulable(len(nodes), cordoned, cpu, memory)
+}
+
+func (m *Manager) loads(pod *corev1.Pod) map[string]load {
+	loads := map[string]load{}
+	for _, o := range m.store.List(kindPods(), "") {
+		p := o.(*corev1.Pod)
+		if p.Spec.NodeName == "" || p.Status.Phase == corev1.PodFailed || p.Status.Phase == corev1.PodSucceeded {
+			continue
+		}
+		l := loads[p.Spec.NodeName]
+		cpu, memory := requests(p)
+		l.cpu, l.memory, l.weight = l.cpu+cpu, l.memory+memory, l.weight+1
+		if p.Namespace == pod.Namespace && p.Labels["app"] == pod.Labels["app"] {
+			l.weight += spread
+		}
+		loads[p.Spec.NodeName] = l
+	}
+	return loads
 }
 
 func unschedulable(nodes, cordoned, cpu, memory int) string {
@@ -119,34 +130,18 @@ func unschedulable(nodes, cordoned, cpu, memory int) string {
 	return why + fmt.Sprintf(". preemption: 0/%d nodes are available: %d No preemption victims found for incoming pod.", nodes, nodes)
 }
 
-func requests(p *corev1.Pod) corev1.ResourceList {
-	var sum corev1.ResourceList
-	for _, c := range p.Spec.Containers {
-		sum = add(sum, c.Resources.Requests)
+// requests are thousandths of cores and bytes.
+func requests(p *corev1.Pod) (cpu, memory int64) {
+	for i := range p.Spec.Containers {
+		r := p.Spec.Containers[i].Resources.Requests
+		cpu += r.Cpu().MilliValue()
+		memory += r.Memory().Value()
 	}
-	return sum
+	return cpu, memory
 }
 
-func add(a, b corev1.ResourceList) corev1.ResourceList {
-	out := corev1.ResourceList{}
-	for _, l := range []corev1.ResourceList{a, b} {
-		for name, q := range l {
-			have := out[name].DeepCopy()
-			have.Add(q)
-			out[name] = have
-		}
-	}
-	return out
-}
-
-func exceeds(want, have corev1.ResourceList, name corev1.ResourceName) bool {
+// exceeds compares thousandths with what a node has; a node that does not say has enough.
+func exceeds(want int64, have corev1.ResourceList, name corev1.ResourceName) bool {
 	limit, ok := have[name]
-	if !ok {
-		return false
-	}
-	q, ok := want[name]
-	if !ok {
-		q = resource.Quantity{}
-	}
-	return q.Cmp(limit) > 0
+	return ok && want > limit.MilliValue()
 }
