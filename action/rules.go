@@ -68,11 +68,14 @@ func UnleashReads() []Rule {
 // allows is the narrow reading of a rule: the path has to be written plainly,
 // since what a server makes of "//", "%2e" or a dot segment differs from
 // server to server.
-func (r Rule) allows(method, escaped string, upgrade bool) bool {
+//
+// whole is the request's escaped path, below the part of it that follows the
+// server's address.
+func (r Rule) allows(method, whole, below string, upgrade bool) bool {
 	if r.Upgrade != upgrade || !slices.Contains(r.Methods, method) {
 		return false
 	}
-	return r.Path == "/**" || plain(escaped) && match(r.Path, escaped)
+	return r.Path == "/**" || plain(whole) && match(r.Path, below)
 }
 
 // catches is the wide reading: whatever could be understood as the rule's

@@ -42,8 +42,8 @@ func Writes(rules ...Rule) TransportOption {
 }
 
 // BasePath is the path of the server's own address, for servers that live
-// below one, such as https://rancher.example/k8s/clusters/c-1. Rules are
-// matched against what follows it.
+// below one. Rules are matched against what follows it. [Kubernetes] finds it
+// out by itself in most cases.
 func BasePath(base string) TransportOption {
 	return func(t *transport) { t.base = strings.TrimSuffix(base, "/") }
 }
@@ -54,9 +54,14 @@ func ForContext(name string) TransportOption {
 	return func(t *transport) { t.context = name }
 }
 
-// Kubernetes is what a Kubernetes API server's transport needs.
+// Kubernetes is what a Kubernetes API server's transport needs. Without a
+// [BasePath] everything before the first segment "api" or "apis" counts as
+// one, as in https://rancher.example/k8s/clusters/c-1/api/v1/pods; a request
+// to a Service by way of the API server's own proxy begins with "/api" and is
+// not mistaken for one to the API.
 func Kubernetes() TransportOption {
 	return func(t *transport) {
+		t.findBase = true
 		Reads(KubernetesReads()...)(t)
 		Writes(KubernetesWrites()...)(t)
 	}
@@ -67,6 +72,7 @@ type transport struct {
 	lock          *Lock
 	reads, writes []Rule
 	base, context string
+	findBase      bool
 }
 
 // RoundTrip sends the request or refuses it.
@@ -111,9 +117,9 @@ func (t *transport) isWrite(req *http.Request) bool {
 	if !upgrade && (method == http.MethodGet || method == http.MethodHead || method == http.MethodOptions) {
 		return false
 	}
-	escaped := t.below(req.URL.EscapedPath())
+	escaped := req.URL.EscapedPath()
 	for _, r := range t.reads {
-		if r.allows(method, escaped, upgrade) {
+		if r.allows(method, escaped, t.below(escaped), upgrade) {
 			return false
 		}
 	}
@@ -123,8 +129,21 @@ func (t *transport) isWrite(req *http.Request) bool {
 // below cuts the base path off; a path that is not below it is left whole and
 // then matches no rule that lets something pass.
 func (t *transport) below(p string) string {
+	if t.base == "" && t.findBase {
+		return fromAPI(p)
+	}
 	if rest, ok := strings.CutPrefix(p, t.base); ok && (rest == "" || rest[0] == '/') {
 		return rest
+	}
+	return p
+}
+
+// fromAPI is the path from its first segment "api" or "apis" on.
+func fromAPI(p string) string {
+	for i := 0; i < len(p); i++ {
+		if rest := p[i:]; strings.HasPrefix(rest, "/api/") || strings.HasPrefix(rest, "/apis/") {
+			return rest
+		}
 	}
 	return p
 }

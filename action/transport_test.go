@@ -199,26 +199,33 @@ func TestPermitIsNarrow(t *testing.T) {
 }
 
 func TestRulesBelowABasePath(t *testing.T) {
+	const base = "/k8s/clusters/c-1"
 	for name, c := range map[string]struct {
-		url  string
-		pass bool
+		base, method, url string
+		pass              bool
 	}{
-		"below":               {"/k8s/clusters/c-1" + reviewPath, true},
-		"not below":           {reviewPath, true}, // its own literal path: harmless
-		"another cluster":     {"/k8s/clusters/c-2" + reviewPath, false},
-		"half a segment":      {"/k8s/clusters/c-1x" + reviewPath, false},
-		"climbing out of it":  {"/k8s/clusters/c-1/.." + reviewPath, false},
-		"exec below, by GET":  {"/k8s/clusters/c-1" + podPath + "/exec", false},
-		"a pod below, by GET": {"/k8s/clusters/c-1" + podPath, true},
+		"given":                          {base, "POST", base + reviewPath, true},
+		"given, another cluster":         {base, "POST", "/k8s/clusters/c-2" + reviewPath, false},
+		"given, half a segment":          {base, "POST", base + "x" + reviewPath, false},
+		"given, climbing out of it":      {base, "POST", base + "/.." + reviewPath, false},
+		"given, exec":                    {base, "GET", base + podPath + "/exec", false},
+		"given, a pod":                   {base, "GET", base + podPath, true},
+		"found":                          {"", "POST", base + reviewPath, true},
+		"found, climbing out of it":      {"", "POST", base + "/.." + reviewPath, false},
+		"found, exec":                    {"", "GET", base + podPath + "/exec", false},
+		"found, exec, climbing":          {"", "GET", "/x/api/.." + podPath + "/exec", false},
+		"found, double slash before it":  {"", "POST", "/k8s/" + reviewPath, false},
+		"found, encoded before it":       {"", "POST", "/k8%73" + reviewPath, false},
+		"found, a pod":                   {"", "GET", base + podPath, true},
+		"found, a write":                 {"", "DELETE", base + podPath, false},
+		"found, a Service's own review":  {"", "POST", base + "/api/v1/namespaces/shop/services/web/proxy" + reviewPath, false},
+		"found, an address below /api/":  {"", "POST", "/api/proxy" + reviewPath, false},
+		"given, an address below /api/":  {"/api/proxy", "POST", "/api/proxy" + reviewPath, true},
+		"found, only half of the prefix": {"", "POST", "/myapis/authorization.k8s.io/v1/selfsubjectaccessreviews", false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			method := "POST"
-			if strings.HasSuffix(name, "by GET") {
-				method = "GET"
-			}
-			w := &wire{}
-			rt := Transport(w, NewLock(newClock(), testContext, ""), Kubernetes(), BasePath("/k8s/clusters/c-1/"))
-			_, err := rt.RoundTrip(request(t, t.Context(), method, c.url, nil, nil))
+			rt := Transport(&wire{}, NewLock(newClock(), testContext, ""), Kubernetes(), BasePath(c.base+"/"))
+			_, err := rt.RoundTrip(request(t, t.Context(), c.method, c.url, nil, nil))
 			if (err == nil) != c.pass {
 				t.Errorf("got %v, want passed %v", err, c.pass)
 			}

@@ -29,6 +29,11 @@ type Client struct {
 	Dynamic dynamic.Interface
 	// Context is the name of the kubeconfig context.
 	Context string
+	// Kubectl are the flags with which kubectl reaches the same cluster, for
+	// the equivalent commands; nil means --context with the context's name.
+	// Inside a pod, and where flags alone say where the server is, there is
+	// no context of that name.
+	Kubectl []string
 	// ClusterUID returns the UID of the kube-system namespace, or "" while or
 	// where it cannot be read. nil means that it never is known.
 	ClusterUID func() string
@@ -45,6 +50,9 @@ type Planner struct {
 func New(cluster Client, clock live.Clock) *Planner {
 	if cluster.ClusterUID == nil {
 		cluster.ClusterUID = func() string { return "" }
+	}
+	if cluster.Kubectl == nil && cluster.Context != "" {
+		cluster.Kubectl = []string{"--context", cluster.Context}
 	}
 	return &Planner{cluster: cluster, clock: clock}
 }

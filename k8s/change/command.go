@@ -9,10 +9,7 @@ import (
 // kubectl is the command line for the context and namespace, quoted for a
 // POSIX shell.
 func (p *Planner) kubectl(namespace string, args ...string) string {
-	line := []string{"kubectl"}
-	if p.cluster.Context != "" {
-		line = append(line, "--context", p.cluster.Context)
-	}
+	line := append([]string{"kubectl"}, p.cluster.Kubectl...)
 	if namespace != "" {
 		line = append(line, "-n", namespace)
 	}
@@ -23,9 +20,7 @@ func (p *Planner) kubectl(namespace string, args ...string) string {
 // before a plugin's name would go to kubectl, which hands none of them on.
 func (p *Planner) argoRollouts(namespace string, args ...string) string {
 	line := append([]string{"kubectl", "argo", "rollouts"}, args...)
-	if p.cluster.Context != "" {
-		line = append(line, "--context", p.cluster.Context)
-	}
+	line = append(line, p.cluster.Kubectl...)
 	return shell(append(line, "-n", namespace)...)
 }
 

@@ -25,10 +25,25 @@ func TestShellTakesApartWhatWasJoined(t *testing.T) {
 	}
 }
 
-func TestCommandsWithoutAContext(t *testing.T) {
-	p := New(Client{}, nil)
-	if got := p.kubectl("shop", "get", "pods"); got != "kubectl -n shop get pods" {
-		t.Errorf("got %s", got)
+func TestCommandsReachTheSameCluster(t *testing.T) {
+	for name, c := range map[string]struct {
+		client        Client
+		kubectl, argo string
+	}{
+		"a context":        {Client{Context: "prod eu"}, "kubectl --context 'prod eu' -n shop get pods", "kubectl argo rollouts restart web --context 'prod eu' -n shop"},
+		"inside a pod":     {Client{Context: "in-cluster", Kubectl: []string{}}, "kubectl -n shop get pods", "kubectl argo rollouts restart web -n shop"},
+		"flags alone":      {Client{Context: "https://10.0.0.1", Kubectl: []string{"--server", "https://10.0.0.1"}}, "kubectl --server https://10.0.0.1 -n shop get pods", "kubectl argo rollouts restart web --server https://10.0.0.1 -n shop"},
+		"nothing is known": {Client{}, "kubectl -n shop get pods", "kubectl argo rollouts restart web -n shop"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := New(c.client, nil)
+			if got := p.kubectl("shop", "get", "pods"); got != c.kubectl {
+				t.Errorf("got  %s\nwant %s", got, c.kubectl)
+			}
+			if got := p.argoRollouts("shop", "restart", "web"); got != c.argo {
+				t.Errorf("got  %s\nwant %s", got, c.argo)
+			}
+		})
 	}
 }
 

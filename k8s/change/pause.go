@@ -88,10 +88,13 @@ func (s *subject) pausedBlast() string {
 
 func (s *subject) resumedBlast() string {
 	n, updated := s.replicas(), s.status("updatedReplicas")
-	if n > 0 && updated < n && s.statusIsCurrent() {
+	switch {
+	case !s.statusIsCurrent():
+		return "The rollout goes on: what was changed in the template while it was paused is rolled out now."
+	case updated < n:
 		return fmt.Sprintf("The rollout goes on, with %d of %s new so far.", updated, pods(n))
 	}
-	return "The rollout goes on: what was changed in the template while it was paused is rolled out now."
+	return "Nothing waits to be rolled out; the next change of the template is again rolled out at once."
 }
 
 func (p *Planner) pauseCommand(s *subject, pause bool) string {

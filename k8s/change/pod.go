@@ -198,11 +198,18 @@ func (d *podDeletion) lookAround(ctx context.Context, b *blast) {
 		b.text += " It is the only ready pod: nothing serves until the new one is ready."
 		b.danger = action.DangerName
 	case isReady(d.pod):
-		b.text += fmt.Sprintf(" %d others are ready.", ready)
+		b.text += " " + others(ready) + " ready."
 	default:
 		b.text += fmt.Sprintf(" It is not ready itself; %s ready.", are(ready))
 	}
 	b.warnings = append(b.warnings, d.budgets(ctx)...)
+}
+
+func others(n int) string {
+	if n == 1 {
+		return "1 other is"
+	}
+	return fmt.Sprintf("%d others are", n)
 }
 
 func (d *podDeletion) budgets(ctx context.Context) []string {

@@ -52,7 +52,7 @@ func TestDeletePodAndSeeItReplaced(t *testing.T) {
 	}{
 		"of a Deployment":  {func(f *fixture) { f.deployment("api", 3) }, "Deployment shop/api creates a new one. 2 others are ready.", false},
 		"of a StatefulSet": {func(f *fixture) { f.statefulSet("api", 3) }, "StatefulSet shop/api creates it again under the same name. 2 others are ready.", true},
-		"of a DaemonSet":   {func(f *fixture) { f.daemonSet("api") }, "DaemonSet shop/api creates a new one on the same node. 1 others are ready.", false},
+		"of a DaemonSet":   {func(f *fixture) { f.daemonSet("api") }, "DaemonSet shop/api creates a new one on the same node. 1 other is ready.", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t)
@@ -148,7 +148,7 @@ func TestDeletePodWarnings(t *testing.T) {
 				d.Spec.Template.Spec.Volumes = []corev1.Volume{{Name: "cache", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
 			})
 			return f.pod("api")
-		}, "Deployment shop/api creates a new one. 1 others are ready.", action.DangerEnter, "what it keeps in emptyDir volumes is lost: cache"},
+		}, "Deployment shop/api creates a new one. 1 other is ready.", action.DangerEnter, "what it keeps in emptyDir volumes is lost: cache"},
 		"finalizers": {func(f *fixture) k8s.Ref {
 			return f.bare(func(p *corev1.Pod) { p.Finalizers = []string{"example.com/guard"} })
 		}, "It will not come back: no controller owns it.", action.DangerName, "it stays until its finalizers are removed: example.com/guard"},

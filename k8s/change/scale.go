@@ -175,7 +175,7 @@ func (s *subject) scalingBlast(before, n int) blast {
 		b.text = fmt.Sprintf("%s stopped: nothing serves any more.", all(before))
 		b.danger = action.DangerName
 	case n < before:
-		b.text = fmt.Sprintf("%s stopped, %d stay.", are(before-n), n)
+		b.text = fmt.Sprintf("%s stopped, %s.", are(before-n), stay(n))
 	default:
 		b.text = fmt.Sprintf("%s started.", are(n-before))
 	}
@@ -203,6 +203,13 @@ func (s *subject) scalingDownStateful(b *blast) {
 		return
 	}
 	b.text += " Their volumes stay."
+}
+
+func stay(n int) string {
+	if n == 1 {
+		return "1 stays"
+	}
+	return fmt.Sprintf("%d stay", n)
 }
 
 func are(n int) string {

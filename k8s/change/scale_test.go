@@ -142,9 +142,9 @@ func TestScaleDownOfAStatefulSetSaysWhatBecomesOfItsVolumes(t *testing.T) {
 		danger action.Danger
 		warn   bool
 	}{
-		"no volumes":      {nil, nil, "2 pods are stopped, 1 stay. The highest ordinals go first.", action.DangerEnter, false},
-		"volumes stay":    {nil, []corev1.PersistentVolumeClaim{claim}, "2 pods are stopped, 1 stay. The highest ordinals go first. Their volumes stay.", action.DangerEnter, false},
-		"volumes deleted": {&appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenScaled: appsv1.DeletePersistentVolumeClaimRetentionPolicyType}, []corev1.PersistentVolumeClaim{claim}, "2 pods are stopped, 1 stay. The highest ordinals go first.", action.DangerReason, true},
+		"no volumes":      {nil, nil, "2 pods are stopped, 1 stays. The highest ordinals go first.", action.DangerEnter, false},
+		"volumes stay":    {nil, []corev1.PersistentVolumeClaim{claim}, "2 pods are stopped, 1 stays. The highest ordinals go first. Their volumes stay.", action.DangerEnter, false},
+		"volumes deleted": {&appsv1.StatefulSetPersistentVolumeClaimRetentionPolicy{WhenScaled: appsv1.DeletePersistentVolumeClaimRetentionPolicyType}, []corev1.PersistentVolumeClaim{claim}, "2 pods are stopped, 1 stays. The highest ordinals go first.", action.DangerReason, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := start(t)
