@@ -51,7 +51,7 @@ func (s ScaleSize) Namespace(i int) string { return fmt.Sprintf("team-%02d", i+1
 // bed must have been started with the size's Options. The first time takes
 // minutes; later beds of the same size start with the pods in place.
 func (b *Bed) Scale(ctx context.Context, size ScaleSize) error {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Minute)
 	defer cancel()
 	for i := range size.Namespaces {
 		ns := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: size.Namespace(i)}}
