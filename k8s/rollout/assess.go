@@ -1,7 +1,7 @@
 package rollout
 
 import (
-	"fmt"
+	"strings"
 	"time"
 
 	"midwatch/foreign"
@@ -9,7 +9,8 @@ import (
 	"midwatch/live"
 )
 
-// Input is everything known about one workload at one moment.
+// Input is everything known about one workload at one moment. Its slices are
+// read, never written.
 type Input struct {
 	Object    *Object
 	Sets      []*ReplicaSet         // owned by it
@@ -26,94 +27,166 @@ type Input struct {
 // that is worth a warning.
 const notObservedGrace = 10 * time.Second
 
+// deletingGrace is how long a deletion may take before that is worth one.
+const deletingGrace = 10 * time.Minute
+
 // Assess judges one workload. It is pure: the same input gives the same
 // verdict, and the verdict's Recheck says when time alone would change it.
 func Assess(in Input) (k8s.Verdict, k8s.RolloutStatus) {
+	if in.Object == nil {
+		return k8s.Verdict{Phase: k8s.PhaseUnknown, Message: "nothing is known of it"}, k8s.RolloutStatus{}
+	}
+	a := &assessment{Input: in, o: in.Object}
 	var v k8s.Verdict
-	var s k8s.RolloutStatus
 	switch in.Object.Kind {
 	case k8s.Deployment:
-		v, s = assessDeployment(&in)
+		v = a.deployment()
 	case k8s.StatefulSet:
-		v, s = assessStatefulSet(&in)
+		v = a.statefulSet()
 	case k8s.DaemonSet:
-		v, s = assessDaemonSet(&in)
+		v = a.daemonSet()
 	case k8s.Rollout:
-		v, s = assessArgo(&in)
+		v = a.argo()
 	default:
-		return k8s.Verdict{Phase: k8s.PhaseUnknown, Message: foreign.Clean("midwatch does not judge a " + in.Object.Kind)}, s
+		v = k8s.Verdict{Phase: k8s.PhaseUnknown, Message: foreign.Clean("midwatch does not judge a " + in.Object.Kind)}
 	}
-	if v.Since.IsZero() {
-		v.Since = in.Object.Created
-	}
-	return v, s
+	v.Evidence = append(v.Evidence, a.background(&v)...)
+	v.Recheck = earliest(v.Recheck, a.recheck)
+	return v, a.status
 }
 
-// verdict composes one; the message is cleaned again, as it quotes names.
-func verdict(sev live.Severity, phase k8s.Phase, reason string, since time.Time, format string, args ...any) k8s.Verdict {
-	return k8s.Verdict{Severity: sev, Phase: phase, Reason: reason, Since: since, Message: foreign.CleanN(fmt.Sprintf(format, args...), 400)}
+// assessment is the work on one workload: what was given and what was found
+// out so far.
+type assessment struct {
+	Input
+	o      *Object
+	status k8s.RolloutStatus
+	// current is the new ReplicaSet, nil when there is none (yet).
+	current *ReplicaSet
+	// own are pods of the new revision, old those of others; both without
+	// pods that have ended or are being deleted, which are leaving.
+	own, old, leaving []*k8s.PodRow
+	// needed is how many pods must be available for the workload to be
+	// counted so (its Available condition): users are hit below it.
+	needed int
+	// troubles are why pods are not available, the worst first.
+	troubles []*trouble
+	// recheck is when a judgement made so far changes by itself.
+	recheck time.Time
+	// about are the events by the object they speak of; see eventsOf.
+	about map[string][]*k8s.Event
+}
+
+// soon asks to be judged again at t.
+func (a *assessment) soon(t time.Time) { a.recheck = earliest(a.recheck, t) }
+
+// within reports whether less than d has passed since from, and if so asks to
+// be judged again when it has. A start that is not known is long ago.
+func (a *assessment) within(from time.Time, d time.Duration) bool {
+	end := from.Add(d)
+	if from.IsZero() || !end.After(a.Now) {
+		return false
+	}
+	a.soon(end)
+	return true
+}
+
+// recentlyChanged reports whether the object was written so lately that pods
+// it asked for may still be on their way.
+func (a *assessment) recentlyChanged() bool {
+	return a.within(a.o.Changed, a.o.ProbeBudget()+creatingGrace) || a.within(a.o.Created, a.o.ProbeBudget()+creatingGrace)
 }
 
 // common are the phases every kind begins with: deleting and not observed.
-func common(in *Input) (k8s.Verdict, bool) {
-	o := in.Object
-	if !o.Deleted.IsZero() {
-		return verdict(live.Info, k8s.PhaseDeleting, "Deleting", o.Deleted, "is being deleted"), true
-	}
-	if o.Generation <= o.Observed {
-		return k8s.Verdict{}, false
-	}
-	// When the spec changed is not recorded; the newest thing that is known
-	// to be older than the change bounds it.
-	since := o.Created
-	for _, c := range o.Conditions {
-		if c.Updated.After(since) {
-			since = c.Updated
-		}
-	}
-	sev, text := live.Info, "the newest change is not yet seen by its controller"
-	recheck := time.Time{}
+func (a *assessment) common() (k8s.Verdict, bool) {
+	o := a.o
 	switch {
-	case o.changedAt.IsZero() || in.Now.Sub(o.changedAt) < notObservedGrace:
-		if !o.changedAt.IsZero() {
-			recheck = o.changedAt.Add(notObservedGrace)
-		}
-	default:
-		sev, text, since = live.Warn, "its controller has not seen the newest change: is the controller manager down?", o.changedAt
+	case !o.Deleted.IsZero():
+		return a.deleting(), true
+	case o.Generation > o.Observed:
+		return a.notObserved(), true
 	}
-	v := verdict(sev, k8s.PhaseNotObserved, "NotObserved", since, "%s (generation %d, observed %d)", text, o.Generation, o.Observed)
-	v.Recheck = recheck
-	return v, true
+	return k8s.Verdict{}, false
 }
 
-func (o *Object) condition(kind string) *Condition {
-	for i := range o.Conditions {
-		if o.Conditions[i].Type == kind {
-			return &o.Conditions[i]
-		}
+func (a *assessment) deleting() k8s.Verdict {
+	o, sev, text := a.o, live.Info, "is being deleted"
+	if len(o.Finalizers) > 0 {
+		text += "; finalizers: " + strings.Join(o.Finalizers, ", ")
 	}
-	return nil
+	if !a.within(o.Deleted, deletingGrace) {
+		sev = live.Warn
+	}
+	return verdict(sev, k8s.PhaseDeleting, "Deleting", o.Deleted, "%s", text)
+}
+
+// notObserved is a spec its controller has not looked at. That is normal for
+// moments only; when the spec was written is known from managedFields.
+func (a *assessment) notObserved() k8s.Verdict {
+	o, sev, text := a.o, live.Info, "the newest change is not yet seen by its controller"
+	if !o.Changed.IsZero() && !a.within(o.Changed, notObservedGrace) {
+		sev, text = live.Warn, "its controller does not see the newest change: is the controller manager down?"
+	}
+	v := verdict(sev, k8s.PhaseNotObserved, "NotObserved", o.Changed, "%s (generation %d, observed %d)", text, o.Generation, o.Observed)
+	v.Evidence = append(v.Evidence, live.Evidence{Kind: "status", Ref: o.Ref.String(), At: o.Changed, Text: "observedGeneration is behind metadata.generation: no count below belongs to the newest spec"})
+	return v
+}
+
+func (a *assessment) scaledToZero() k8s.Verdict {
+	text := "scaled to zero"
+	if n := max(a.o.Status.Replicas, len(a.own)+len(a.old)); n > 0 {
+		text += "; " + count(n, "pod") + " still to go"
+	}
+	return verdict(live.Info, k8s.PhaseScaledToZero, "ScaledToZero", a.o.Changed, "%s", text)
+}
+
+// severity of being short of pods: Fail when users are hit, that is when
+// fewer than needed are available or none at all; Warn otherwise.
+func (a *assessment) severity(available int) live.Severity {
+	if available < a.needed || available == 0 {
+		return live.Fail
+	}
+	return live.Warn
+}
+
+// maxEvidence bounds what a verdict carries.
+const maxEvidence = 16
+
+// background is the evidence every verdict has besides its own: the
+// controller's conditions and what the rollout brought.
+func (a *assessment) background(v *k8s.Verdict) []live.Evidence {
+	var out []live.Evidence
+	for i := range a.o.Conditions {
+		out = append(out, a.o.Conditions[i].evidence(a.o.Ref))
+	}
+	if s := &a.status; s.Revision.Name != "" && s.PreviousRevision.Name != "" && v.Phase != k8s.PhaseDone {
+		out = append(out, revisionEvidence(a.o, &s.PreviousRevision, &s.Revision))
+	}
+	if a.o.HistoryLimit == 0 && v.Severity.Rank() <= live.Warn.Rank() && v.Severity != live.Unknown {
+		out = append(out, live.Evidence{Kind: "spec", Ref: a.o.Ref.String(), Text: "revisionHistoryLimit is 0: no older revision is kept, so there is nothing to undo to"})
+	}
+	if room := maxEvidence - len(v.Evidence); len(out) > room {
+		out = out[:max(room, 0)]
+	}
+	return out
 }
 
 func (c *Condition) evidence(ref k8s.Ref) live.Evidence {
-	return live.Evidence{Kind: "condition", Ref: ref.String(), At: c.Since, Text: foreign.CleanN(c.Type+"="+c.Status+" "+c.Reason+": "+c.Message.String(), 400)}
+	text := c.Type + "=" + c.Status
+	if c.Reason != "" {
+		text += " " + c.Reason
+	}
+	if c.Message != "" {
+		text += ": " + c.Message.String()
+	}
+	return live.Evidence{Kind: "condition", Ref: ref.String(), At: c.Since, Text: foreign.CleanN(text, maxText)}
 }
 
-// newestEvent finds the newest event of a reason about one object.
-func newestEvent(events []*k8s.Event, uid string, reasons ...string) *k8s.Event {
-	var newest *k8s.Event
-	for _, e := range events {
-		for _, r := range reasons {
-			if e.Reason == r && (uid == "" || e.Involved.UID == uid) && (newest == nil || e.Last.After(newest.Last)) {
-				newest = e
-			}
+func earliest(times ...time.Time) (t time.Time) {
+	for _, x := range times {
+		if !x.IsZero() && (t.IsZero() || x.Before(t)) {
+			t = x
 		}
 	}
-	return newest
+	return t
 }
-
-func eventEvidence(e *k8s.Event) live.Evidence {
-	return live.Evidence{Kind: "event", Ref: e.Involved.String(), At: e.Last, Count: e.Count, Text: foreign.CleanN(e.Reason+": "+e.Message.String(), 400)}
-}
-
-func cleanText(s string) foreign.Text { return foreign.CleanN(s, 400) }

@@ -3,113 +3,130 @@ package rollout
 import (
 	"fmt"
 	"slices"
-	"strings"
+	"time"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
+	"midwatch/foreign"
 	"midwatch/k8s"
 	"midwatch/live"
 )
 
-func assessDaemonSet(in *Input) (k8s.Verdict, k8s.RolloutStatus) {
-	o := in.Object
-	var newest *ControllerRevision
-	for _, cr := range in.Revisions {
-		// A rollback bumps the number of the old revision, so the highest is
-		// the one in force (daemon/update.go).
-		if newest == nil || cr.Number > newest.Number {
-			newest = cr
+// daemonSet judges a DaemonSet (pkg/controller/daemon/{update,
+// daemon_controller}.go). Its counters are of nodes, and look at the oldest
+// pod of each: during a surge they describe the old one. Its status names no
+// revision; the ControllerRevision with the highest number is the one in
+// force, as a rollback raises the old one's.
+func (a *assessment) daemonSet() k8s.Verdict {
+	o := a.o
+	var inForce *ControllerRevision
+	for _, cr := range a.Revisions {
+		if inForce == nil || cr.Number > inForce.Number {
+			inForce = cr
 		}
 	}
-	hash := func(cr *ControllerRevision) string { return cr.Hash }
-	s := revisionStatus(in, func(cr *ControllerRevision) bool { return cr == newest }, hash)
-	s.Updated, s.Ready, s.Available = o.Status.Updated, o.Status.Ready, o.Status.Available
-	// Both round up, unlike a Deployment's (daemonset_util.go).
-	s.Unavailable = scaled(o.MaxUnavailable, intstr.FromInt32(1), o.Replicas, true)
-	s.Surge = scaled(o.MaxSurge, intstr.FromInt32(0), o.Replicas, true)
-	if s.Surge == 0 && s.Unavailable == 0 {
-		s.Unavailable = 1
+	a.ownedRevisions(
+		func(cr *ControllerRevision) bool { return cr == inForce },
+		func(cr *ControllerRevision) string { return cr.Hash },
+	)
+	s := &a.status
+	if o.Strategy == rollingUpdate {
+		s.Surge, s.Unavailable = daemonLimits(o.MaxSurge, o.MaxUnavailable, o.Replicas)
 	}
-	return daemonSetVerdict(in, &s), s
-}
-
-func daemonSetVerdict(in *Input, s *k8s.RolloutStatus) k8s.Verdict {
-	o := in.Object
-	if v, ok := common(in); ok {
+	a.needed = o.Replicas - max(s.Unavailable, 1)
+	if inForce == nil {
+		a.sortPods(nil)
+	} else {
+		a.sortPods(func(p *k8s.PodRow) bool { return p.Revision == inForce.Hash })
+	}
+	if v, ok := a.common(); ok {
 		return v
 	}
-	if o.Replicas == 0 {
-		return verdict(live.Info, k8s.PhaseScaledToZero, "NoNodes", o.Created, "no node matches: nothing to run")
+	a.lookAtAllPods(o.Replicas - len(a.own) - len(a.old))
+	v := a.daemonPhase()
+	if n := o.Status.Misscheduled; n > 0 {
+		v.Message = cleaned(fmt.Sprintf("%s; %s on nodes that should not run it", v.Message, count(n, "pod")))
+		v.Evidence = append(v.Evidence, live.Evidence{Kind: "status", Ref: o.Ref.String(), Count: n, Text: "numberMisscheduled: pods on nodes that no longer match, or whose taints they do not tolerate"})
+		if v.Severity == live.OK {
+			v.Severity = live.Info
+		}
 	}
-	groups, recheck := troubles(in, standing(in.Pods))
-	for _, g := range groups {
-		s.BlockedBy = append(s.BlockedBy, podNames(g.pods)...)
-	}
-	slices.Sort(s.BlockedBy)
-	v := daemonSetPhase(in, s, groups)
-	if o.Status.Misscheduled > 0 {
-		v.Message = cleanText(fmt.Sprintf("%s; %d on nodes that should not run it", v.Message, o.Status.Misscheduled))
-	}
-	v.Recheck = earliest(v.Recheck, recheck, minReadyEnd(in, in.Pods))
 	return v
 }
 
-func daemonSetPhase(in *Input, s *k8s.RolloutStatus, groups []*trouble) k8s.Verdict {
-	o := in.Object
-	since := doneSince(s, o.Created)
-	updating := o.Status.Updated < o.Replicas
-	fatal := len(groups) > 0 && groups[0].fatal
-	short := o.Replicas - o.Status.Available
+func (a *assessment) daemonPhase() k8s.Verdict {
+	o := a.o
+	if o.Replicas == 0 {
+		return verdict(live.Info, k8s.PhaseScaledToZero, "NoNodes", o.Changed, "no node matches: nothing to run")
+	}
+	if b := a.createEvent(o.Status.Replicas < o.Replicas); b != nil {
+		return a.create(b, o.Status.Available, o.Replicas)
+	}
+	updated, up := o.Status.Updated >= o.Replicas, o.Status.Available >= o.Replicas
 	switch {
-	case !updating && short <= 0:
-		return verdict(live.OK, k8s.PhaseDone, "Done", since, "%s", allUp(o.Replicas))
-	case updating && o.Strategy == "OnDelete" && short <= 0:
-		_, old := podsOf(in.Pods, s.Revision.Hash)
-		s.BlockedBy = podNames(old)
-		return verdict(live.Info, k8s.PhaseManualUpdate, "OnDelete", since, "%d of %d updated: OnDelete waits for the old pods to be deleted by hand", o.Status.Updated, o.Replicas)
-	case updating && fatal:
-		g := groups[0]
-		text := fmt.Sprintf("stuck at %d of %d nodes updated: %s", o.Status.Updated, o.Replicas, g.words())
-		if short >= s.Unavailable && s.Surge == 0 {
-			text += "; healthy nodes wait for " + nodes(groups)
+	case updated && up:
+		since := a.status.Revision.Created
+		for _, p := range a.own {
+			since = newest(since, p.ReadySince)
 		}
-		v := verdict(live.Warn, k8s.PhaseStalling, g.reason, g.since, "%s", text)
-		if short > s.Unavailable {
-			v.Severity = live.Fail
-		}
-		v.Evidence = g.evidence()
-		return v
-	case updating:
-		return verdict(live.Info, k8s.PhaseProgressing, "RollingUpdate", since, "rolling out: %d of %d nodes updated, %d available", o.Status.Updated, o.Replicas, o.Status.Available)
-	case fatal || !in.PodsKnown:
-		v := verdict(live.Warn, k8s.PhaseDegraded, "Unavailable", since, "%d of %d nodes have it available", o.Status.Available, o.Replicas)
-		if o.Status.Available == 0 {
-			v.Severity = live.Fail
-		}
-		if len(groups) > 0 {
-			v.Since = groups[0].since
-		}
-		return withTrouble(v, groups)
+		return a.done("RollingUpdateComplete", since, allUp(o.Replicas, "pod"))
+	case !updated && o.Strategy == onDelete && up:
+		return a.manual("node")
+	case !updated && o.Strategy != onDelete:
+		return a.updatingNodes()
 	}
-	v := verdict(live.Info, k8s.PhaseProgressing, "NotReady", since, "%d of %d nodes have it available", o.Status.Available, o.Replicas)
-	if len(groups) > 0 {
-		v.Since = groups[0].since
-	}
-	return withTrouble(v, groups)
+	return a.shortage(o.Status.Available, o.Replicas, "node", time.Time{})
 }
 
-// nodes names the nodes whose pods eat the budget, at most three.
-func nodes(groups []*trouble) string {
+// updatingNodes is a rolling update under way.
+func (a *assessment) updatingNodes() k8s.Verdict {
+	o, s := a.o, &a.status
+	s.BlockedBy = a.waitingForAny()
+	since := a.rolloutStart()
+	if g := a.fatal(); g != nil {
+		head := fmt.Sprintf("stuck: %d of %d nodes updated", o.Status.Updated, o.Replicas)
+		nodes := a.deadNodes()
+		if eaten := o.Replicas-o.Status.Available >= s.Unavailable && s.Surge == 0; eaten && len(nodes) > 0 {
+			head += fmt.Sprintf("; %s uses up maxUnavailable %d", nameList(nodes, 40), s.Unavailable)
+		}
+		v := verdict(a.severity(o.Status.Available), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(head, g))
+		v.Evidence = append(a.evidence(), nodeEvidence(nodes)...)
+		return v
+	}
+	waves := (o.Replicas + max(s.Unavailable, s.Surge, 1) - 1) / max(s.Unavailable, s.Surge, 1)
+	slow := time.Duration(max(waves, 1)) * (o.ProbeBudget() + o.MinReady + creatingGrace)
+	if a.silent() && !since.IsZero() && !a.within(since, slow) {
+		return verdict(a.severity(o.Status.Available), k8s.PhaseStalling, "NoProgress", since, "no progress: %d of %d nodes updated, available on %d", o.Status.Updated, o.Replicas, o.Status.Available)
+	}
+	text := fmt.Sprintf("rolling out: %d of %d nodes updated, available on %d", o.Status.Updated, o.Replicas, o.Status.Available)
+	if len(a.troubles) > 0 {
+		g := a.troubles[0]
+		text += "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
+	}
+	return verdict(live.Info, k8s.PhaseProgressing, rollingUpdate, since, "%s", text)
+}
+
+// deadNodes are the nodes whose pods count as unavailable for good: they eat
+// the update's budget (a pod that is being deleted counts like none), and when
+// they have eaten all of it, healthy nodes are not touched.
+func (a *assessment) deadNodes() []string {
 	var out []string
-	for _, g := range groups {
+	for _, g := range a.troubles {
+		if !g.fatal {
+			continue
+		}
 		for _, p := range g.pods {
 			if p.Node != "" && !slices.Contains(out, p.Node) {
 				out = append(out, p.Node)
 			}
 		}
 	}
-	if len(out) > 3 {
-		out = append(out[:3], fmt.Sprintf("%d more", len(out)-3))
+	slices.Sort(out)
+	return out
+}
+
+func nodeEvidence(nodes []string) []live.Evidence {
+	var out []live.Evidence
+	for _, n := range nodes[:min(len(nodes), maxPodEvidence)] {
+		out = append(out, live.Evidence{Kind: "node", Ref: "Node " + n, Text: foreign.CleanN("its pod counts as unavailable: "+n, maxText)})
 	}
-	return strings.Join(out, ", ")
+	return out
 }

@@ -2,338 +2,320 @@ package rollout
 
 import (
 	"fmt"
-	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"midwatch/k8s"
 	"midwatch/live"
 )
 
-// limits are the strategy's surge and unavailable in pods: surge rounds up,
-// unavailable down, both zero means one unavailable (deployment_util.go
-// ResolveFenceposts), and never more unavailable than there are pods.
-func limits(maxSurge, maxUnavailable *intstr.IntOrString, n int) (surge, unavailable int) {
-	surge = scaled(maxSurge, intstr.FromString("25%"), n, true)
-	unavailable = scaled(maxUnavailable, intstr.FromString("25%"), n, false)
-	if surge == 0 && unavailable == 0 {
-		unavailable = 1
-	}
-	return surge, min(unavailable, n)
-}
+// Reasons of a Deployment's Progressing condition (deployment_util.go).
+const (
+	newSetAvailable  = "NewReplicaSetAvailable"
+	deadlineExceeded = "ProgressDeadlineExceeded"
+	createSetError   = "ReplicaSetCreateError"
+	deploymentPaused = "DeploymentPaused"
+)
 
-func scaled(v *intstr.IntOrString, fallback intstr.IntOrString, n int, up bool) int {
-	if v == nil {
-		v = &fallback
-	}
-	got, err := intstr.GetScaledValueFromIntOrPercent(v, n, up)
-	if err != nil {
-		return 0
-	}
-	return got
-}
-
-// newSet is the ReplicaSet of the present template: the oldest that has it,
-// never the one with the highest number (deployment_util.go FindNewReplicaSet).
-func newSet(o *Object, sets []*ReplicaSet) *ReplicaSet {
-	var found *ReplicaSet
-	for _, rs := range sets {
-		if rs.Template == o.Template && (found == nil || older(rs, found)) {
-			found = rs
-		}
-	}
-	return found
-}
-
-func older(a, b *ReplicaSet) bool {
-	if !a.Created.Equal(b.Created) {
-		return a.Created.Before(b.Created)
-	}
-	return a.Name < b.Name
-}
-
-// setStatus fills the rollout status from ReplicaSets; current is the new one
-// and may be nil.
-func setStatus(in *Input, current *ReplicaSet) k8s.RolloutStatus {
-	o := in.Object
-	s := k8s.RolloutStatus{
-		Desired: o.Replicas, Total: o.Status.Replicas, TotalReady: o.Status.Ready, TotalAvailable: o.Status.Available,
-		Updated: o.Status.Updated, Strategy: o.Strategy, Paused: o.Paused, MinReady: o.MinReady,
-		Ready: o.Status.Ready, Available: o.Status.Available,
-	}
-	s.Revision.Images = o.Images
-	sets := slices.Clone(in.Sets)
-	slices.SortFunc(sets, func(a, b *ReplicaSet) int {
-		if a.Revision != b.Revision {
-			return int(b.Revision - a.Revision)
-		}
-		return b.Created.Compare(a.Created)
-	})
-	for _, rs := range sets {
-		r := k8s.Revision{
-			Number: rs.Revision, Name: rs.Name, UID: rs.UID, Hash: rs.Hash, Created: rs.Created, Images: rs.Images, Cause: rs.Cause,
-			Desired: rs.Replicas, Current: rs.Status.Replicas, Ready: rs.Status.Ready, Available: rs.Status.Available, New: rs == current,
-		}
-		switch {
-		case r.New:
-			s.Revision, s.Updated, s.Ready, s.Available = r, r.Current, r.Ready, r.Available
-		case s.PreviousRevision.Name == "" || (s.PreviousRevision.Current == 0 && r.Current > 0):
-			s.PreviousRevision = r
-		}
-		if !r.New {
-			s.OldReplicas += r.Current
-		}
-		s.Revisions = append(s.Revisions, r)
-	}
-	if in.SetsKnown && current == nil {
-		s.Updated, s.Ready, s.Available = 0, 0, 0
-	}
-	return s
-}
-
-// podsOf are the pods of a revision; nil hash gives none.
-func podsOf(pods []*k8s.PodRow, hash string) (own, others []*k8s.PodRow) {
-	for _, p := range pods {
-		if p.Terminating() {
-			continue
-		}
-		if hash != "" && p.Revision == hash {
-			own = append(own, p)
-		} else {
-			others = append(others, p)
-		}
-	}
-	return own, others
-}
-
-func assessDeployment(in *Input) (k8s.Verdict, k8s.RolloutStatus) {
-	o := in.Object
-	current := newSet(o, in.Sets)
-	s := setStatus(in, current)
-	if o.Strategy == "Recreate" {
-		s.Surge, s.Unavailable = 0, o.Replicas
+// deployment judges a Deployment (pkg/controller/deployment/{progress,sync,
+// rolling,recreate}.go).
+func (a *assessment) deployment() k8s.Verdict {
+	o := a.o
+	a.current = newSet(o, a.Sets)
+	a.setRevisions()
+	s := &a.status
+	if o.Strategy == recreate {
+		// All old pods go first; to be Available it needs every pod
+		// (deployment_util.go MaxUnavailable).
+		s.Surge, s.Unavailable, a.needed = 0, o.Replicas, o.Replicas
 	} else {
 		s.Surge, s.Unavailable = limits(o.MaxSurge, o.MaxUnavailable, o.Replicas)
+		a.needed = o.Replicas - s.Unavailable
 	}
-	v := deploymentVerdict(in, current, &s)
-	for _, c := range o.Conditions {
-		if c.Type == "Progressing" || c.Type == "Available" || c.Type == "ReplicaFailure" {
-			v.Evidence = append(v.Evidence, c.evidence(o.Ref))
-		}
-	}
-	return v, s
-}
-
-// deploymentVerdict looks for the phases in the controller's own order.
-func deploymentVerdict(in *Input, current *ReplicaSet, s *k8s.RolloutStatus) k8s.Verdict {
-	o := in.Object
-	progressing := o.condition("Progressing")
-	if v, ok := common(in); ok {
+	a.sortPods(a.isOwn())
+	if v, ok := a.common(); ok {
 		return v
 	}
-	complete := o.Status.Updated == o.Replicas && o.Status.Replicas == o.Replicas && o.Status.Available == o.Replicas
+	if progressing := a.estimated(); progressing != nil {
+		s.Deadline = progressing.Updated.Add(o.Deadline)
+	}
+	lost := o.Replicas
+	if a.current != nil {
+		lost = a.current.Replicas
+	}
+	a.lookAtPods(lost - len(a.own))
+	return a.deploymentPhase()
+}
+
+// isOwn tells pods of the new revision: those its ReplicaSet owns. Without
+// ReplicaSets nobody can tell.
+func (a *assessment) isOwn() func(*k8s.PodRow) bool {
+	if !a.SetsKnown && a.current == nil {
+		return nil
+	}
+	return func(p *k8s.PodRow) bool {
+		switch {
+		case a.current == nil:
+			return false
+		case p.OwnerUID != "" && a.current.UID != "":
+			return p.OwnerUID == a.current.UID
+		}
+		return p.Revision != "" && p.Revision == a.current.Hash
+	}
+}
+
+// estimated is the Progressing condition while the controller watches the
+// deadline: not without one, while paused, once it has expired, or once the
+// rollout was complete (progress.go syncRolloutStatus).
+func (a *assessment) estimated() *Condition {
+	c := a.o.condition("Progressing")
+	if c == nil || a.o.Deadline == 0 || a.o.Paused || c.Status == "False" || c.Reason == newSetAvailable {
+		return nil
+	}
+	return c
+}
+
+// deploymentPhase looks for the phases in the order in which they overrule
+// each other.
+func (a *assessment) deploymentPhase() k8s.Verdict {
+	o, s := a.o, &a.status
 	if o.Paused {
-		return paused(in, current, s)
+		return a.paused()
 	}
 	if o.Replicas == 0 {
-		return scaledToZero(in)
+		s.Deadline = time.Time{}
+		return a.scaledToZero()
 	}
-	if progressing != nil && progressing.Status == "False" && progressing.Reason == "ReplicaSetCreateError" {
-		return verdict(live.Fail, k8s.PhaseFailed, progressing.Reason, progressing.Since, "cannot create the new ReplicaSet: %s", progressing.Message)
+	progressing := o.condition("Progressing")
+	if progressing != nil && progressing.Status == "False" {
+		switch progressing.Reason {
+		case createSetError:
+			return verdict(live.Fail, k8s.PhaseFailed, createSetError, progressing.Since, "%s", withWords("the new ReplicaSet cannot be created", progressing.Message.String()))
+		case deadlineExceeded:
+			return a.failed(progressing.Since)
+		}
 	}
-	var own []*k8s.PodRow
-	if current != nil {
-		own, _ = podsOf(in.Pods, current.Hash)
+	if b := a.creationBlocked(); b != nil {
+		return a.create(b, o.Status.Available, o.Replicas)
 	}
-	groups, recheck := troubles(in, own)
-	for _, g := range groups {
-		s.BlockedBy = append(s.BlockedBy, podNames(g.pods)...)
-	}
-	slices.Sort(s.BlockedBy)
-	v, ok := createFailure(in, s)
 	switch {
-	case progressing != nil && progressing.Reason == "ProgressDeadlineExceeded" && progressing.Status == "False":
-		v = stalled(in, s, groups, progressing.Since)
-	case ok:
-	case complete:
-		v = done(in, s)
-	case progressing != nil && progressing.Reason == "NewReplicaSetAvailable" && o.Status.Updated == o.Replicas && o.Status.Replicas == o.Replicas:
-		v = degraded(in, s, groups)
-	default:
-		if progressing != nil && o.Deadline > 0 {
-			s.Deadline = progressing.Updated.Add(o.Deadline)
-		}
-		v = moving(in, s, groups, rolloutStart(o, current))
+	case a.complete():
+		return a.done(newSetAvailable, a.completeSince(), allUp(o.Replicas, "pod"))
+	case a.settled(progressing):
+		return a.settledDeployment()
 	}
-	v.Recheck = earliest(v.Recheck, recheck, minReadyEnd(in, own))
-	return v
+	return a.moving()
 }
 
-func earliest(times ...time.Time) (t time.Time) {
-	for _, x := range times {
-		if !x.IsZero() && (t.IsZero() || x.Before(t)) {
-			t = x
-		}
-	}
-	return t
+// complete is deployment_util.go DeploymentComplete.
+func (a *assessment) complete() bool {
+	n, c := a.o.Replicas, a.o.Status
+	return c.Updated == n && c.Replicas == n && c.Available == n
 }
 
-// minReadyEnd is when the next ready pod becomes available.
-func minReadyEnd(in *Input, pods []*k8s.PodRow) (t time.Time) {
-	for _, p := range pods {
-		if at, ok := p.AvailableAt(in.Object.MinReady); ok && at.After(in.Now) {
-			t = earliest(t, at)
-		}
+// settled reports whether the rollout was complete once and no other began.
+// From then on the controller does not estimate progress any more: lost pods,
+// or a scale-up that cannot start, never exceed the deadline (progress.go
+// isCompleteDeployment). Without a deadline there is no condition to tell;
+// then a lone ReplicaSet that had time to start counts.
+func (a *assessment) settled(progressing *Condition) bool {
+	if a.o.Status.Replicas != a.o.Status.Updated {
+		return false
 	}
-	return t
+	if progressing != nil {
+		return progressing.Reason == newSetAvailable
+	}
+	return a.o.Deadline == 0 && a.current != nil && a.current.Replicas == a.o.Replicas && a.status.OldReplicas == 0 &&
+		!a.within(a.current.Created, a.o.ProbeBudget()+creatingGrace)
 }
 
-func rolloutStart(o *Object, current *ReplicaSet) time.Time {
-	if p := o.condition("Progressing"); p != nil {
-		// The condition turns True once for a rollout; its last transition is
-		// its start unless it never was anything else.
-		if current != nil && current.Created.After(p.Since) {
-			return current.Created
-		}
-		return p.Since
+func (a *assessment) settledDeployment() k8s.Verdict {
+	o := a.o
+	if extra := o.Status.Replicas - o.Replicas; extra > 0 && o.Status.Available >= o.Replicas {
+		return verdict(live.Info, k8s.PhaseProgressing, "ScalingDown", o.Changed, "scaling down to %d; %s still to go", o.Replicas, count(extra, "pod"))
 	}
-	if current != nil {
-		return current.Created
-	}
-	return o.Created
-}
-
-func paused(in *Input, current *ReplicaSet, s *k8s.RolloutStatus) k8s.Verdict {
-	o := in.Object
-	since := o.changedAt
-	if p := o.condition("Progressing"); p != nil && p.Reason == "DeploymentPaused" {
-		since = p.Updated
-	}
-	if in.SetsKnown && (current == nil || s.Updated < o.Replicas) && o.Replicas > 0 {
-		return verdict(live.Info, k8s.PhasePaused, "DeploymentPaused", since, "paused with a template change that is not rolled out: %d of %d updated", s.Updated, o.Replicas)
-	}
-	if o.Replicas > 0 && o.Status.Available < o.Replicas-s.Unavailable {
-		return verdict(live.Warn, k8s.PhasePaused, "DeploymentPaused", since, "paused, and only %d of %d are available", o.Status.Available, o.Replicas)
-	}
-	return verdict(live.Info, k8s.PhasePaused, "DeploymentPaused", since, "paused: changes will not roll out until it is resumed")
-}
-
-func scaledToZero(in *Input) k8s.Verdict {
-	o := in.Object
-	since := o.changedAt
-	if o.Status.Replicas > 0 {
-		return verdict(live.Info, k8s.PhaseScaledToZero, "ScaledToZero", since, "scaled to zero; %d pods are still going away", o.Status.Replicas)
-	}
-	return verdict(live.Info, k8s.PhaseScaledToZero, "ScaledToZero", since, "scaled to zero")
-}
-
-// createFailure is a ReplicaSet that cannot create or delete pods. The
-// condition's message is frozen at the first error (replica_set_utils.go), so
-// the newest FailedCreate event speaks first.
-func createFailure(in *Input, s *k8s.RolloutStatus) (k8s.Verdict, bool) {
-	o := in.Object
-	c := o.condition("ReplicaFailure")
-	if c == nil || c.Status != "True" {
-		return k8s.Verdict{}, false
-	}
-	text := c.Message.String()
-	sev := live.Warn
-	if o.Status.Available < o.Replicas-s.Unavailable {
-		sev = live.Fail
-	}
-	e := newestEvent(in.Events, "", "FailedCreate", "FailedDelete")
-	if e != nil && e.Last.After(c.Since) {
-		text = e.Message.String()
-	}
-	v := verdict(sev, k8s.PhaseDegraded, c.Reason, c.Since, "%d of %d available; pods cannot be created: %s", o.Status.Available, o.Replicas, short(text, 160))
-	if e != nil {
-		v.Evidence = append(v.Evidence, eventEvidence(e))
-	}
-	return v, true
-}
-
-func done(in *Input, s *k8s.RolloutStatus) k8s.Verdict {
-	o := in.Object
-	since := o.Created
-	for _, c := range o.Conditions {
-		if (c.Type == "Progressing" || c.Type == "Available") && c.Updated.After(since) && c.Type == "Progressing" {
-			since = c.Updated
-		}
-	}
-	return verdict(live.OK, k8s.PhaseDone, "NewReplicaSetAvailable", since, "%s", allUp(o.Replicas))
-}
-
-func allUp(n int) string {
-	if n == 1 {
-		return "its pod is up to date and available"
-	}
-	return fmt.Sprintf("all %d pods are up to date and available", n)
-}
-
-// degraded is a rollout that was complete once and has lost pods since: the
-// controller does not estimate progress any more, so no deadline will tell.
-func degraded(in *Input, s *k8s.RolloutStatus, groups []*trouble) k8s.Verdict {
-	o := in.Object
-	since := o.Created
+	lost := time.Time{}
 	if c := o.condition("Available"); c != nil && c.Status == "False" {
-		since = c.Since
-	} else if len(groups) > 0 {
-		since = groups[0].since
+		lost = c.Since
 	}
-	sev := live.Warn
-	if o.Status.Available < o.Replicas-s.Unavailable {
-		sev = live.Fail
-	}
-	v := verdict(sev, k8s.PhaseDegraded, "MinimumReplicasUnavailable", since, "%d of %d available since the rollout was done", o.Status.Available, o.Replicas)
-	return withTrouble(v, groups)
+	return a.shortage(o.Status.Available, o.Replicas, "pod", lost)
 }
 
-func stalled(in *Input, s *k8s.RolloutStatus, groups []*trouble, since time.Time) k8s.Verdict {
-	o := in.Object
-	v := verdict(live.Fail, k8s.PhaseFailed, "ProgressDeadlineExceeded", since,
-		"rollout failed: %d of %d updated pods available within the deadline", s.Available, o.Replicas)
-	return withTrouble(v, groups)
+// completeSince is when the last rollout was complete, or when the pods it
+// lost since were back.
+func (a *assessment) completeSince() time.Time {
+	since := a.status.Revision.Created
+	if c := a.o.condition("Progressing"); c != nil && c.Reason == newSetAvailable {
+		since = c.Updated
+	}
+	if c := a.o.condition("Available"); c != nil && c.Status == "True" {
+		since = newest(since, c.Since)
+	}
+	return since
 }
 
-// moving is a rollout under way: stalling when new pods are in trouble that
-// waiting will not mend, progressing otherwise.
-func moving(in *Input, s *k8s.RolloutStatus, groups []*trouble, since time.Time) k8s.Verdict {
-	o := in.Object
-	if len(groups) > 0 && groups[0].fatal {
-		g := groups[0]
-		sev := live.Warn
-		if s.TotalAvailable < o.Replicas-s.Unavailable {
-			sev = live.Fail
+// paused keeps what is, and keeps scaling. A pause does not overwrite a
+// deadline that was exceeded before it, and `kubectl rollout status` waits for
+// ever if the template was changed.
+func (a *assessment) paused() k8s.Verdict {
+	o, s := a.o, &a.status
+	s.Deadline = time.Time{}
+	since, note := o.Changed, ""
+	if p := o.condition("Progressing"); p != nil {
+		switch p.Reason {
+		case deploymentPaused:
+			since = p.Updated
+		case deadlineExceeded:
+			note = " after its rollout failed"
 		}
-		v := verdict(sev, k8s.PhaseStalling, g.reason, g.since, "stuck at %d of %d updated: %s", s.Updated, o.Replicas, g.words())
-		v.Evidence = g.evidence()
-		return v
 	}
-	text := fmt.Sprintf("rolling out: %d of %d updated, %d of those available", s.Updated, o.Replicas, s.Available)
+	text := "paused" + note + ": changes do not roll out until it is resumed"
+	if o.Replicas > 0 && s.Updated < o.Replicas {
+		text = fmt.Sprintf("paused%s with a template change not rolled out: %d of %d updated", note, s.Updated, o.Replicas)
+	}
+	v := verdict(live.Info, k8s.PhasePaused, deploymentPaused, since, "%s", text)
 	switch {
-	case s.Updated == o.Replicas && s.OldReplicas > 0:
-		text = fmt.Sprintf("rolling out: all updated, %d old pods still to go", s.OldReplicas)
-	case s.Updated == o.Replicas && o.Status.Updated == o.Replicas && s.OldReplicas == 0:
-		text = fmt.Sprintf("%d of %d available", s.Available, o.Replicas)
+	case o.Replicas > 0 && o.Status.Available < a.needed || o.Replicas > 0 && o.Status.Available == 0:
+		v.Severity = live.Fail
+	case note != "" || a.fatal() != nil:
+		v.Severity = live.Warn
 	}
-	if len(groups) > 0 {
-		text += "; waiting for " + names(groups[0].pods)
-	}
-	sev := live.Info
-	if s.TotalAvailable == 0 && o.Replicas > 0 && o.Strategy != "Recreate" && in.Now.Sub(since) > o.ProbeBudget {
-		sev = live.Warn
-	}
-	return verdict(sev, k8s.PhaseProgressing, "ReplicaSetUpdated", since, "%s", text)
-}
-
-func withTrouble(v k8s.Verdict, groups []*trouble) k8s.Verdict {
-	if len(groups) == 0 {
-		return v
-	}
-	v.Message = cleanText(v.Message.String() + "; " + groups[0].words())
-	for _, g := range groups {
-		v.Evidence = append(v.Evidence, g.evidence()...)
+	if g := a.fatal(); g != nil {
+		v.Message = cleaned(withCause(text, g))
+		v.Evidence = a.evidence()
+		s.BlockedBy = a.waiting()
+	} else if v.Severity == live.Fail {
+		v.Message = cleaned(fmt.Sprintf("%s; %d of %d available", text, o.Status.Available, o.Replicas))
 	}
 	return v
+}
+
+// failed is a rollout that made no progress for progressDeadlineSeconds. It is
+// not the end of it: progress made later turns the condition back.
+func (a *assessment) failed(since time.Time) k8s.Verdict {
+	o, s := a.o, &a.status
+	head := fmt.Sprintf("rollout failed: %d of %d updated, %d of those available", s.Updated, o.Replicas, s.Available)
+	v := verdict(live.Fail, k8s.PhaseFailed, deadlineExceeded, since, "%s", head)
+	s.BlockedBy = a.waiting()
+	if b := a.creationBlocked(); b != nil {
+		v.Message, v.Evidence = cleaned(withWords(head+"; pods cannot be created", b.words())), b.evidence
+		return v
+	}
+	if len(a.troubles) > 0 {
+		v.Message, v.Evidence = cleaned(withCause(head, a.troubles[0])), a.evidence()
+	}
+	return v
+}
+
+// moving is a rollout under way.
+func (a *assessment) moving() k8s.Verdict {
+	o, s := a.o, &a.status
+	if o.Strategy == recreate && (a.current == nil || a.current.Replicas == 0) && (s.OldReplicas > 0 || len(a.leaving) > 0 || o.Status.Terminating > 0) {
+		return a.waitForOld()
+	}
+	if a.stopped() {
+		s.BlockedBy = a.waiting()
+	}
+	if g := a.fatal(); g != nil {
+		v := verdict(a.severity(s.TotalAvailable), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(fmt.Sprintf("stuck: %d of %d updated", s.Updated, o.Replicas), g))
+		v.Evidence = a.evidence()
+		s.BlockedBy = a.waiting()
+		return v
+	}
+	if p := a.estimated(); p != nil && a.silent() && !a.within(p.Updated, min(o.ProbeBudget()+o.MinReady+creatingGrace, o.Deadline)) {
+		return verdict(a.severity(s.TotalAvailable), k8s.PhaseStalling, "NoProgress", p.Updated, "no progress: %d of %d updated, %d of those available", s.Updated, o.Replicas, s.Available)
+	}
+	v := verdict(live.Info, k8s.PhaseProgressing, a.movingReason(), a.rolloutStart(), "%s", a.progress())
+	if s.PreviousRevision.Name != "" && o.Strategy != recreate && s.OldReplicas > 0 && (s.TotalAvailable < a.needed || s.TotalAvailable == 0) {
+		// The controller never goes below that by itself: pods were lost.
+		v.Severity = live.Warn
+	}
+	return v
+}
+
+// silent reports whether the pods tell nothing: not known, or nothing is the
+// matter with any.
+func (a *assessment) silent() bool {
+	return !a.PodsKnown || (len(a.troubles) == 0 && len(a.waitingForMinReady()) == 0)
+}
+
+// stopped reports whether the controller can neither create nor delete a pod
+// until a new one is available.
+func (a *assessment) stopped() bool {
+	if a.o.Strategy == recreate {
+		return true
+	}
+	if a.current == nil {
+		return false
+	}
+	r := roomOf(a.o.Replicas, a.status.Surge, a.status.Unavailable, a.current, a.Sets)
+	return r.create == 0 && r.remove == 0
+}
+
+func (a *assessment) movingReason() string {
+	if p := a.o.condition("Progressing"); p != nil && p.Status == "True" && p.Reason != newSetAvailable {
+		return p.Reason
+	}
+	return "ReplicaSetUpdated"
+}
+
+// progress says how far it is.
+func (a *assessment) progress() string {
+	o, s := a.o, &a.status
+	var text string
+	switch {
+	case s.Updated >= o.Replicas && s.OldReplicas > 0 && s.Available >= o.Replicas:
+		text = fmt.Sprintf("rolling out: all %d updated and available, %s still to go", o.Replicas, count(s.OldReplicas, "old pod"))
+	case s.PreviousRevision.Name == "" && s.OldReplicas == 0:
+		text = fmt.Sprintf("starting: %d of %d available", s.Available, o.Replicas)
+	default:
+		text = fmt.Sprintf("rolling out: %d of %d updated, %d of those available", s.Updated, o.Replicas, s.Available)
+	}
+	if from := a.scaledFrom(); from >= 0 {
+		text += fmt.Sprintf("; being scaled from %d to %d meanwhile", from, o.Replicas)
+	}
+	if len(a.troubles) > 0 {
+		g := a.troubles[0]
+		return text + "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
+	}
+	if ready := a.waitingForMinReady(); len(ready) > 0 {
+		return text + "; " + nameList(ready, 44) + " ready for less than minReadySeconds"
+	}
+	return text
+}
+
+// scaledFrom is the size before a scale in the middle of the rollout, which
+// the controller first spreads over its ReplicaSets in proportion, estimating
+// no progress meanwhile (sync.go isScalingEvent); -1 when there is none.
+func (a *assessment) scaledFrom() int {
+	for _, rs := range a.Sets {
+		if rs.Replicas > 0 && rs.Wanted >= 0 && rs.Wanted != a.o.Replicas {
+			return rs.Wanted
+		}
+	}
+	return -1
+}
+
+// waitForOld is the first half of a Recreate: no new ReplicaSet until every
+// old pod is gone (recreate.go oldPodsRunning), so one that does not
+// terminate is the cause of an outage.
+func (a *assessment) waitForOld() k8s.Verdict {
+	var names []string
+	for _, p := range a.leaving {
+		if p.Terminating() && p.Phase != "Failed" && p.Phase != "Succeeded" {
+			names = append(names, p.Name)
+		}
+	}
+	names = append(names, podNames(a.old)...)
+	a.status.BlockedBy = names
+	if stuck := a.group(a.stuckLeaving(), "old"); len(stuck) > 0 {
+		a.troubles = stuck
+		v := verdict(live.Fail, k8s.PhaseStalling, reasonTerminating, stuck[0].since, "%s", withCause("stuck: Recreate waits until every old pod is gone", stuck[0]))
+		v.Evidence = a.evidence()
+		return v
+	}
+	text := "recreating: waits until every old pod is gone"
+	if len(names) > 0 {
+		text += ": " + nameList(names, 60)
+	}
+	return verdict(live.Info, k8s.PhaseProgressing, a.movingReason(), a.rolloutStart(), "%s", text)
 }

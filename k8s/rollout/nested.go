@@ -43,6 +43,27 @@ func (n nested) list(path ...string) []any {
 	return l
 }
 
+// maps are the objects of a list; what is no object is left out.
+func (n nested) maps(path ...string) []nested {
+	var out []nested
+	for _, v := range n.list(path...) {
+		if m, ok := v.(map[string]any); ok {
+			out = append(out, nested{m})
+		}
+	}
+	return out
+}
+
+// object is the object at path; nil when there is none.
+func (n nested) object(path ...string) map[string]any {
+	v, _ := n.value(path...)
+	m, _ := v.(map[string]any)
+	return m
+}
+
+// annotation is one of the object's own; its key may hold dots.
+func (n nested) annotation(key string) string { return n.str("metadata", "annotations", key) }
+
 func (n nested) num(path ...string) int {
 	v, _ := n.value(path...)
 	return number(v)

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -13,51 +12,77 @@ import (
 	"midwatch/k8s"
 )
 
+// Annotations and labels the controllers keep their books in.
+const (
+	revisionAnnotation = "deployment.kubernetes.io/revision"
+	desiredAnnotation  = "deployment.kubernetes.io/desired-replicas"
+	argoRevision       = "rollout.argoproj.io/revision"
+	causeAnnotation    = "kubernetes.io/change-cause"
+	argoHashLabel      = "rollouts-pod-template-hash"
+	podIndexLabel      = appsv1.PodIndexLabel
+)
+
 // ReplicaSet is a ReplicaSet, reduced.
 type ReplicaSet struct {
 	k8s.Ref
 	OwnerUID, OwnerKind string
-	Hash                string
-	Revision            int64
-	Created             time.Time
-	Template            Fingerprint
-	Images              []k8s.Image
-	Cause               foreign.Text
-	Replicas            int // spec.replicas
-	Status              Counters
-	Failure             *Condition // ReplicaFailure while True
+	// Hash is what its pods carry: label pod-template-hash, or Argo's.
+	Hash string
+	// Revision is the number kubectl rollout history shows; 0: none yet.
+	Revision int64
+	Created  time.Time
+	Template Fingerprint
+	Images   []k8s.Image
+	// Cause is annotation kubernetes.io/change-cause.
+	Cause foreign.Text
+	// Replicas is spec.replicas.
+	Replicas int
+	// Wanted is the Deployment's spec.replicas when the set was last scaled
+	// (annotation desired-replicas); -1 when it does not say.
+	Wanted int
+	Status Counters
+	// Failure is the ReplicaFailure condition while it is True.
+	Failure *Condition
 }
 
-func owner(m metav1.Object, in Intern) (kind, uid string) {
-	if o := metav1.GetControllerOf(m); o != nil {
-		return in.of(o.Kind), in.of(string(o.UID))
+// owner returns the controlling owner, cleaned: the API server checks that an
+// owner is named, not what it is named.
+func owner(refs []metav1.OwnerReference, in Intern) (kind, name, uid string) {
+	for i := range refs {
+		if o := &refs[i]; o.Controller != nil && *o.Controller {
+			return in.clean(o.Kind, maxReason), in.clean(o.Name, maxName), in.clean(string(o.UID), maxName)
+		}
 	}
-	return "", ""
+	return "", "", ""
 }
 
-// FromReplicaSet reduces a ReplicaSet.
+// FromReplicaSet reduces a ReplicaSet of a Deployment or an Argo Rollout.
 func FromReplicaSet(rs *appsv1.ReplicaSet, in Intern) *ReplicaSet {
 	out := &ReplicaSet{
 		Ref: ref("ReplicaSet", rs, in), Created: rs.CreationTimestamp.Time,
-		Hash: in.of(rs.Labels[appsv1.DefaultDeploymentUniqueLabelKey]), Template: fingerprint(&rs.Spec.Template),
-		Images: images(&rs.Spec.Template.Spec, in), Cause: foreign.CleanN(rs.Annotations[causeAnnotation], 256),
-		Replicas: orOne(rs.Spec.Replicas),
+		Hash:     in.clean(rs.Labels[appsv1.DefaultDeploymentUniqueLabelKey], maxReason),
+		Template: fingerprint(&rs.Spec.Template), Images: images(&rs.Spec.Template.Spec, in),
+		Cause: foreign.CleanN(rs.Annotations[causeAnnotation], 256), Replicas: orOne(rs.Spec.Replicas), Wanted: -1,
 		Status: Counters{
 			Replicas: int(rs.Status.Replicas), Ready: int(rs.Status.ReadyReplicas), Available: int(rs.Status.AvailableReplicas),
+			Terminating: orDefault(rs.Status.TerminatingReplicas, 0),
 		},
 	}
-	out.OwnerKind, out.OwnerUID = owner(rs, in)
-	if out.Hash == "" {
-		out.Hash = in.of(rs.Labels[argoHashLabel])
+	out.OwnerKind, _, out.OwnerUID = owner(rs.OwnerReferences, in)
+	revision := revisionAnnotation
+	if hash := rs.Labels[argoHashLabel]; hash != "" && (out.Hash == "" || out.OwnerKind == k8s.Rollout) {
+		out.Hash, revision = in.clean(hash, maxReason), argoRevision
 	}
-	for _, key := range []string{revisionAnnotation, argoRevision} {
-		if n, err := strconv.ParseInt(rs.Annotations[key], 10, 64); err == nil {
-			out.Revision = n
-		}
+	if n, err := strconv.ParseInt(rs.Annotations[revision], 10, 64); err == nil {
+		out.Revision = n
+	}
+	if n, err := strconv.Atoi(rs.Annotations[desiredAnnotation]); err == nil {
+		out.Wanted = n
 	}
 	for _, c := range rs.Status.Conditions {
 		if c.Type == appsv1.ReplicaSetReplicaFailure && c.Status == corev1.ConditionTrue {
-			out.Failure = &Condition{Type: string(c.Type), Status: "True", Reason: c.Reason, Message: foreign.Clean(c.Message), Since: c.LastTransitionTime.Time}
+			failure := condition(in, string(c.Type), string(c.Status), c.Reason, c.Message, c.LastTransitionTime, metav1.Time{})
+			out.Failure = &failure
 		}
 	}
 	return out
@@ -67,50 +92,22 @@ func FromReplicaSet(rs *appsv1.ReplicaSet, in Intern) *ReplicaSet {
 type ControllerRevision struct {
 	k8s.Ref
 	OwnerUID, OwnerKind string
-	Number              int64
-	Hash                string // label controller-revision-hash
-	Created             time.Time
-	Cause               foreign.Text
+	// Number is .revision; a rollback raises the old revision's.
+	Number int64
+	// Hash is label controller-revision-hash; StatefulSet pods carry the
+	// name of the ControllerRevision instead.
+	Hash    string
+	Created time.Time
+	Cause   foreign.Text
 }
 
 // FromControllerRevision reduces a ControllerRevision; its data is dropped.
 func FromControllerRevision(r *appsv1.ControllerRevision, in Intern) *ControllerRevision {
 	out := &ControllerRevision{
 		Ref: ref("ControllerRevision", r, in), Number: r.Revision, Created: r.CreationTimestamp.Time,
-		Hash: in.of(r.Labels[appsv1.ControllerRevisionHashLabelKey]), Cause: foreign.CleanN(r.Annotations[causeAnnotation], 256),
+		Hash:  in.clean(r.Labels[appsv1.ControllerRevisionHashLabelKey], maxName),
+		Cause: foreign.CleanN(r.Annotations[causeAnnotation], 256),
 	}
-	out.OwnerKind, out.OwnerUID = owner(r, in)
-	return out
-}
-
-// HPA is an autoscaler and what it targets.
-type HPA struct {
-	k8s.Ref
-	Target k8s.Ref
-	Status k8s.HPAStatus
-}
-
-// FromHPA reduces a HorizontalPodAutoscaler to its line on the board.
-func FromHPA(h *autoscalingv2.HorizontalPodAutoscaler, in Intern) *HPA {
-	out := &HPA{
-		Ref:    ref("HorizontalPodAutoscaler", h, in),
-		Target: k8s.Ref{Kind: in.of(h.Spec.ScaleTargetRef.Kind), Namespace: in.of(h.Namespace), Name: h.Spec.ScaleTargetRef.Name},
-		Status: k8s.HPAStatus{
-			Name: h.Name, Min: orOne(h.Spec.MinReplicas), Max: int(h.Spec.MaxReplicas),
-			Current: int(h.Status.CurrentReplicas), Desired: int(h.Status.DesiredReplicas),
-		},
-	}
-	for _, c := range h.Status.Conditions {
-		s := &out.Status
-		switch {
-		case c.Status == corev1.ConditionFalse && c.Type != autoscalingv2.ScalingLimited && c.Reason != "ScalingDisabled":
-			s.Problem, s.Message, s.Since = c.Reason, foreign.Clean(c.Message), c.LastTransitionTime.Time
-		case c.Type == autoscalingv2.ScalingLimited && c.Status == corev1.ConditionTrue && c.Reason == "TooManyReplicas":
-			s.AtMax = true
-			if s.Problem == "" {
-				s.Message, s.Since = foreign.Clean(c.Message), c.LastTransitionTime.Time
-			}
-		}
-	}
+	out.OwnerKind, _, out.OwnerUID = owner(r.OwnerReferences, in)
 	return out
 }

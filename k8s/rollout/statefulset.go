@@ -1,205 +1,214 @@
 package rollout
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
+	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
+	"midwatch/foreign"
 	"midwatch/k8s"
 	"midwatch/live"
 )
 
-// revisionStatus fills the rollout status from ControllerRevisions; pods are
-// counted, as the controllers keep no counters per revision. isNew tells the
-// new revision, hashOf what its pods carry.
-func revisionStatus(in *Input, isNew func(*ControllerRevision) bool, hashOf func(*ControllerRevision) string) k8s.RolloutStatus {
-	o := in.Object
-	s := k8s.RolloutStatus{
-		Desired: o.Replicas, Total: o.Status.Replicas, TotalReady: o.Status.Ready, TotalAvailable: o.Status.Available,
-		Updated: o.Status.Updated, Ready: o.Status.Ready, Available: o.Status.Available,
-		Strategy: o.Strategy, Partition: o.Partition, MinReady: o.MinReady,
-	}
-	s.Revision.Images = o.Images
-	revisions := slices.Clone(in.Revisions)
-	slices.SortFunc(revisions, func(a, b *ControllerRevision) int { return cmp.Compare(b.Number, a.Number) })
-	for _, cr := range revisions {
-		r := k8s.Revision{Number: cr.Number, Name: cr.Name, UID: cr.UID, Hash: hashOf(cr), Created: cr.Created, Cause: cr.Cause, New: isNew(cr)}
-		for _, p := range in.Pods {
-			if p.Revision != r.Hash || p.Terminating() {
-				continue
-			}
-			r.Current++
-			if p.Ready {
-				r.Ready++
-			}
-			if p.State(o.MinReady, in.Now) == k8s.PodAvailable {
-				r.Available++
-			}
-		}
-		r.Desired = r.Current
-		switch {
-		case r.New:
-			r.Images = o.Images
-			s.Revision = r
-			if in.PodsKnown {
-				s.Updated, s.Ready, s.Available = r.Current, r.Ready, r.Available
-			}
-		case s.PreviousRevision.Name == "" || (s.PreviousRevision.Current == 0 && r.Current > 0):
-			s.PreviousRevision = r
-		}
-		if !r.New {
-			s.OldReplicas += r.Current
-		}
-		s.Revisions = append(s.Revisions, r)
-	}
-	return s
-}
-
-func assessStatefulSet(in *Input) (k8s.Verdict, k8s.RolloutStatus) {
-	o := in.Object
-	name := func(cr *ControllerRevision) string { return cr.Name }
-	s := revisionStatus(in, func(cr *ControllerRevision) bool { return cr.Name == o.UpdateRevision }, name)
+// statefulSet judges a StatefulSet (pkg/controller/statefulset/
+// stateful_set_control.go). It has no conditions and no deadline: what is
+// wrong is only to be seen in its pods and events.
+func (a *assessment) statefulSet() k8s.Verdict {
+	o := a.o
+	a.ownedRevisions(
+		func(cr *ControllerRevision) bool { return cr.Name == o.UpdateRevision },
+		func(cr *ControllerRevision) string { return cr.Name },
+	)
+	s := &a.status
 	if s.Revision.Name == "" {
 		s.Revision.Name, s.Revision.Hash = o.UpdateRevision, o.UpdateRevision
 	}
-	// maxUnavailable rounds down and is at least one (stateful_set_utils.go).
-	s.Unavailable = max(scaled(o.MaxUnavailable, intstr.FromInt32(1), o.Replicas, false), 1)
-	return statefulSetVerdict(in, &s), s
-}
-
-// setComplete is the controller's completeUpdate: without a partition every
-// pod is of the new revision and ready; with one, the pods at and above it.
-func setComplete(o *Object) bool {
-	if o.Partition > 0 {
-		return o.Status.Updated >= o.Replicas-o.Partition && o.Status.Ready >= o.Replicas
+	if o.Strategy == rollingUpdate {
+		s.Unavailable = statefulLimit(o.MaxUnavailable, o.Replicas)
 	}
-	return o.CurrentRevision == o.UpdateRevision && o.Status.Updated == o.Replicas &&
-		o.Status.Ready == o.Replicas && o.Status.Replicas == o.Replicas
-}
-
-func statefulSetVerdict(in *Input, s *k8s.RolloutStatus) k8s.Verdict {
-	o := in.Object
-	if v, ok := common(in); ok {
+	a.needed = o.Replicas - max(s.Unavailable, 1)
+	if o.UpdateRevision == "" {
+		a.sortPods(nil)
+	} else {
+		a.sortPods(func(p *k8s.PodRow) bool { return p.Revision == o.UpdateRevision })
+	}
+	if v, ok := a.common(); ok {
 		return v
 	}
+	a.lookAtAllPods(o.Replicas - len(a.own) - len(a.old))
+	return a.statefulPhase()
+}
+
+// up is what serves: availableReplicas, which servers before 1.22 do not
+// report, differs from readyReplicas only by minReadySeconds.
+func (a *assessment) up() int {
+	if a.o.MinReady == 0 {
+		return a.o.Status.Ready
+	}
+	return a.o.Status.Available
+}
+
+func (a *assessment) statefulPhase() k8s.Verdict {
+	o, s := a.o, &a.status
 	if o.Replicas == 0 {
-		return scaledToZero(in)
+		return a.scaledToZero()
 	}
-	groups, recheck := troubles(in, standing(in.Pods))
-	for _, g := range groups {
-		s.BlockedBy = append(s.BlockedBy, podNames(g.pods)...)
+	if trapped := a.trapped(); len(trapped) > 0 {
+		return a.blockedByOrder(trapped)
 	}
-	slices.Sort(s.BlockedBy)
-	v := statefulSetPhase(in, s, groups)
-	v.Recheck = earliest(v.Recheck, recheck, minReadyEnd(in, in.Pods))
+	if b := a.createEvent(o.Status.Replicas < o.Replicas); b != nil {
+		return a.create(b, a.up(), o.Replicas)
+	}
+	switch {
+	case a.statefulComplete():
+		return a.statefulDone()
+	case o.Strategy == onDelete && o.Status.Updated < o.Replicas && o.Status.Ready >= o.Replicas:
+		return a.manual("pod")
+	case o.Strategy == onDelete:
+		return a.statefulShortage()
+	case a.updating():
+		return a.updatingByOrdinal()
+	case o.Status.Replicas > o.Replicas && o.Status.Ready >= o.Replicas:
+		s.BlockedBy = a.waitingForAny()
+		return verdict(live.Info, k8s.PhaseProgressing, "ScalingDown", o.Changed, "scaling down to %d; %s still to go", o.Replicas, count(o.Status.Replicas-o.Replicas, "pod"))
+	}
+	return a.statefulShortage()
+}
+
+// statefulComplete follows completeUpdate (ready counts, not available) and,
+// as kubectl does, takes a partition for done when the pods from it upwards
+// are of the new revision: currentRevision never gets there then. OnDelete did
+// not advance currentRevision before 1.37 (k/k#136833), so it is not asked.
+func (a *assessment) statefulComplete() bool {
+	o, c := a.o, a.o.Status
+	if c.Ready < o.Replicas || c.Replicas != o.Replicas {
+		return false
+	}
+	switch {
+	case o.Strategy == onDelete:
+		return c.Updated >= o.Replicas
+	case o.Partition > 0:
+		return c.Updated >= o.Replicas-o.Partition
+	}
+	return c.Updated == o.Replicas && o.CurrentRevision == o.UpdateRevision
+}
+
+func (a *assessment) statefulDone() k8s.Verdict {
+	o, s := a.o, &a.status
+	text := allUp(o.Replicas, "pod")
+	if o.Partition > 0 && o.CurrentRevision != o.UpdateRevision {
+		text = fmt.Sprintf("%d of %d updated, as far as partition %d lets it; all are ready", o.Status.Updated, o.Replicas, o.Partition)
+	}
+	since := s.Revision.Created
+	for _, p := range a.Pods {
+		since = newest(since, p.ReadySince)
+	}
+	return a.done("RollingUpdateComplete", since, text)
+}
+
+// updating reports whether pods are still to be replaced.
+func (a *assessment) updating() bool {
+	o := a.o
+	if o.UpdateRevision == "" || o.CurrentRevision == o.UpdateRevision {
+		return false
+	}
+	return o.Partition == 0 || o.Status.Updated < o.Replicas-o.Partition
+}
+
+// trapped are the pods that an OrderedReady set will never replace: not ready
+// and not about to be, at or above the partition, of a revision that is not
+// the newest. The controller stops at the first pod that is not running, ready
+// and available (processReplica with monotonic), before it comes to updating,
+// so rolling forward does not help, nor does rolling back (k/k#67250).
+func (a *assessment) trapped() []*k8s.PodRow {
+	o := a.o
+	if !o.OrderedReady || o.Strategy != rollingUpdate || o.UpdateRevision == "" {
+		return nil
+	}
+	var out []*k8s.PodRow
+	for _, p := range a.old {
+		if _, ready := p.AvailableAt(0); ready || p.Revision == "" || p.Ordinal-o.OrdinalStart < o.Partition {
+			continue
+		}
+		if f := a.examine(p); f.fatal {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func (a *assessment) blockedByOrder(pods []*k8s.PodRow) k8s.Verdict {
+	names, since := podNames(pods), time.Time{}
+	for _, p := range pods {
+		since = earliest(since, notReadySince(p))
+	}
+	a.status.BlockedBy = names
+	them, pod := "it is", "the pod"
+	if len(names) > 1 {
+		them, pod = "they are", "the pods"
+	}
+	v := verdict(live.Fail, k8s.PhaseBlocked, "OrderedReady", since,
+		"blocked: OrderedReady never replaces %s while %s not ready on an older revision; delete %s", nameList(names, 44), them, pod)
+	v.Evidence = a.evidence()
 	return v
 }
 
-// standing are the pods that are not being deleted.
-func standing(pods []*k8s.PodRow) []*k8s.PodRow {
-	own, others := podsOf(pods, "")
-	return append(own, others...)
-}
-
-func statefulSetPhase(in *Input, s *k8s.RolloutStatus, groups []*trouble) k8s.Verdict {
-	o := in.Object
-	updating := o.CurrentRevision != o.UpdateRevision && o.UpdateRevision != ""
-	since := o.Created
-	if updating && !s.Revision.Created.IsZero() {
-		since = s.Revision.Created
-	}
-	if p := trapped(in); p != nil {
-		since := p.ReadySince
-		if since.IsZero() {
-			since = p.Created
+// updatingByOrdinal is a rolling update under way, from the highest ordinal
+// down.
+func (a *assessment) updatingByOrdinal() k8s.Verdict {
+	o, s := a.o, &a.status
+	want := o.Replicas - o.Partition
+	s.BlockedBy = a.waitingForAny()
+	since := a.rolloutStart()
+	if g := a.fatal(); g != nil {
+		v := verdict(a.severity(a.up()), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(fmt.Sprintf("stuck: %d of %d updated", o.Status.Updated, want), g))
+		v.Evidence = a.evidence()
+		if o.OrderedReady && g.reason != reasonTerminating && strings.Contains(strings.Join(a.waiting(), " "), g.pods[0].Name) {
+			v.Evidence = append(v.Evidence, live.Evidence{
+				Kind: "spec", Ref: o.Ref.String(),
+				Text: foreign.CleanN("podManagementPolicy is OrderedReady: a better template alone will not replace "+g.pods[0].Name+"; it must be deleted as well", maxText),
+			})
 		}
-		v := verdict(live.Fail, k8s.PhaseBlocked, "OrderedReady", since,
-			"blocked: %s is not ready on an older revision and OrderedReady will not replace it; delete the pod", p.Name)
-		s.BlockedBy = []string{p.Name}
-		return withTrouble(v, groups)
-	}
-	if e := newestEvent(in.Events, o.UID, "FailedCreate"); e != nil && o.Status.Replicas < o.Replicas {
-		v := verdict(severityOf(o.Status.Ready, o.Replicas-s.Unavailable), k8s.PhaseDegraded, "FailedCreate", e.First,
-			"%d of %d pods exist; cannot create the next: %s", o.Status.Replicas, o.Replicas, short(e.Message.String(), 160))
-		v.Evidence = append(v.Evidence, eventEvidence(e))
 		return v
 	}
-	if setComplete(o) {
-		text := allUp(o.Replicas)
-		if o.Partition > 0 && updating {
-			text = fmt.Sprintf("%d of %d updated as far as partition %d allows; all are ready", o.Status.Updated, o.Replicas, o.Partition)
-		}
-		return verdict(live.OK, k8s.PhaseDone, "Done", doneSince(s, since), "%s", text)
+	slow := time.Duration(max(want, 1)) * (o.ProbeBudget() + o.MinReady + creatingGrace)
+	if a.silent() && !since.IsZero() && !a.within(since, slow) {
+		return verdict(a.severity(a.up()), k8s.PhaseStalling, "NoProgress", since, "no progress: %d of %d updated, %d of %d ready", o.Status.Updated, want, o.Status.Ready, o.Replicas)
 	}
-	if o.Strategy == "OnDelete" && updating && o.Status.Ready >= o.Replicas {
-		_, old := podsOf(in.Pods, s.Revision.Hash)
-		v := verdict(live.Info, k8s.PhaseManualUpdate, "OnDelete", since, "%d of %d updated: OnDelete waits for the old pods to be deleted by hand", s.Updated, o.Replicas)
-		s.BlockedBy = podNames(old)
-		return v
+	text := fmt.Sprintf("rolling out: %d of %d updated, %d of %d ready", o.Status.Updated, want, o.Status.Ready, o.Replicas)
+	if len(a.troubles) > 0 {
+		g := a.troubles[0]
+		text += "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
 	}
-	if len(groups) > 0 && groups[0].fatal {
-		g := groups[0]
-		if updating {
-			v := verdict(severityOf(o.Status.Ready, o.Replicas-s.Unavailable), k8s.PhaseStalling, g.reason, g.since, "stuck at %d of %d updated: %s", s.Updated, o.Replicas, g.words())
-			v.Evidence = g.evidence()
-			return v
-		}
-		v := verdict(severityOf(o.Status.Ready, o.Replicas), k8s.PhaseDegraded, g.reason, g.since, "%d of %d ready: %s", o.Status.Ready, o.Replicas, g.words())
-		v.Evidence = g.evidence()
-		return v
+	v := verdict(live.Info, k8s.PhaseProgressing, "RollingUpdate", since, "%s", text)
+	if o.Strategy == rollingUpdate && a.up() < a.needed && o.Replicas > 1 {
+		v.Severity = live.Warn
 	}
-	if !updating && o.Status.Ready < o.Replicas {
-		text := fmt.Sprintf("%d of %d ready", o.Status.Ready, o.Replicas)
-		if len(groups) > 0 {
-			since, text = groups[0].since, text+"; waiting for "+names(groups[0].pods)
-		}
-		sev := live.Info
-		if !in.PodsKnown {
-			sev = live.Warn
-		}
-		return verdict(sev, k8s.PhaseProgressing, "NotReady", since, "%s", text)
-	}
-	text := fmt.Sprintf("rolling out: %d of %d updated, %d ready", s.Updated, o.Replicas, o.Status.Ready)
-	if len(groups) > 0 {
-		text += "; waiting for " + names(groups[0].pods)
-	}
-	return verdict(live.Info, k8s.PhaseProgressing, "RollingUpdate", since, "%s", text)
+	return v
 }
 
-func doneSince(s *k8s.RolloutStatus, fallback time.Time) time.Time {
-	if s.Revision.Created.IsZero() {
-		return fallback
+// statefulShortage is a set that is not updating and lacks pods. An ordered
+// set makes its pods one after the other, so one whose highest pod is starting
+// is only growing.
+func (a *assessment) statefulShortage() k8s.Verdict {
+	o := a.o
+	highest := -1
+	for _, p := range a.Pods {
+		highest = max(highest, p.Ordinal-o.OrdinalStart)
 	}
-	return s.Revision.Created
+	if o.OrderedReady && o.Status.Replicas < o.Replicas && highest == o.Status.Replicas-1 && a.fatal() == nil && len(a.troubles) > 0 {
+		a.status.BlockedBy = a.waitingForAny()
+		g := a.troubles[0]
+		return verdict(live.Info, k8s.PhaseProgressing, g.reason, g.since, "growing: %d of %d ready; waiting for %s (%s)", o.Status.Ready, o.Replicas, nameList(podNames(g.pods), 44), g.reason)
+	}
+	return a.shortage(a.up(), o.Replicas, "pod", time.Time{})
 }
 
-// severityOf is Fail when fewer than needed are up, Warn otherwise.
-func severityOf(up, needed int) live.Severity {
-	if up < needed || up == 0 {
-		return live.Fail
-	}
-	return live.Warn
-}
-
-// trapped finds the pod that an OrderedReady StatefulSet will never replace:
-// not ready, at or above the partition, of another revision than the new one.
-// The controller stops at the first pod that is not ready, so neither rolling
-// forward nor back helps (k/k#67250).
-func trapped(in *Input) *k8s.PodRow {
-	o := in.Object
-	if !o.OrderedReady || o.Strategy != "RollingUpdate" {
-		return nil
-	}
-	for _, p := range in.Pods {
-		if p.Terminating() || p.Ready || p.Ordinal < o.OrdinalStart+o.Partition || p.Revision == o.UpdateRevision || p.Revision == "" {
-			continue
-		}
-		if t, until := troubleOf(in, p, p.State(o.MinReady, in.Now)); t.fatal && until.IsZero() {
-			return p
-		}
-	}
-	return nil
+// manual is an OnDelete strategy with pods of old revisions: nothing happens
+// until someone deletes them. They are what it waits for.
+func (a *assessment) manual(noun string) k8s.Verdict {
+	o, s := a.o, &a.status
+	s.BlockedBy = podNames(a.old)
+	text := fmt.Sprintf("%d of %d %ss updated: OnDelete waits until the old pods are deleted by hand", o.Status.Updated, o.Replicas, noun)
+	return verdict(live.Info, k8s.PhaseManualUpdate, onDelete, a.rolloutStart(), "%s", text)
 }

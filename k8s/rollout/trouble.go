@@ -4,202 +4,235 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
+	"midwatch/foreign"
 	"midwatch/k8s"
 	"midwatch/live"
 )
 
-// trouble is what keeps pods from becoming available, grouped by cause.
+// trouble is what keeps some pods from being available, grouped by cause.
 type trouble struct {
-	reason  string
-	message string // the newest pod's own words; may be empty
-	fatal   bool   // waiting longer will not help by itself
-	since   time.Time
-	pods    []*k8s.PodRow
-	event   *k8s.Event
+	reason string
+	// detail is what a pod of the group, or an event about it, says.
+	detail string
+	// fatal is true when waiting longer will plausibly not help.
+	fatal bool
+	// since is when the first of the pods came to be so.
+	since time.Time
+	pods  []*k8s.PodRow
+	event *k8s.Event
+	// of is how many pods the group was taken from; kind which pods: new, old
+	// or empty.
+	of   int
+	kind string
+	// oldToo counts pods of old revisions with the same trouble: then this
+	// rollout is not its cause.
+	oldToo int
 }
 
-// How long a state may last before it counts as trouble: scheduling and
-// volume work take their time in a healthy cluster too.
-const (
-	pendingGrace  = 30 * time.Second
-	creatingGrace = 2 * time.Minute
-)
+// tally is "1/3 new pods not ready".
+func (t *trouble) tally() string {
+	noun := "pods"
+	if t.kind != "" {
+		noun = t.kind + " pods"
+	}
+	state := "not ready"
+	if t.reason == reasonTerminating {
+		state = "not gone"
+	}
+	return fmt.Sprintf("%d/%d %s %s", len(t.pods), t.of, noun, state)
+}
 
-// troubles groups the pods that are not available by what they say of
-// themselves, the largest fatal group first. recheck is when a group that is
-// within its grace stops being so.
-func troubles(in *Input, pods []*k8s.PodRow) (groups []*trouble, recheck time.Time) {
+// sortPods tells pods of the new revision from others and from those that are
+// leaving. With pods whose revision cannot be told (isOwn nil), all are own.
+func (a *assessment) sortPods(isOwn func(*k8s.PodRow) bool) {
+	for _, p := range a.Pods {
+		switch {
+		case p.Terminating() || p.Phase == "Failed" || p.Phase == "Succeeded":
+			a.leaving = append(a.leaving, p)
+		case isOwn == nil || isOwn(p):
+			a.own = append(a.own, p)
+		default:
+			a.old = append(a.old, p)
+		}
+	}
+}
+
+// lookAtPods finds the troubles of the new revision's pods, and of pods that
+// do not go away. lost is how many pods the revision lacks: only then do pods
+// that have failed matter, as their controllers replace them.
+func (a *assessment) lookAtPods(lost int) {
+	kind := ""
+	if len(a.old) > 0 {
+		kind = "new"
+	}
+	a.troubles = a.group(a.own, kind)
+	if lost > 0 && len(a.troubles) == 0 {
+		a.troubles = a.group(a.failedLately(), "")
+	}
+	if len(a.troubles) == 0 {
+		return
+	}
+	for _, old := range a.group(a.old, "old") {
+		for _, t := range a.troubles {
+			if t.fatal && old.fatal && t.reason == old.reason {
+				t.oldToo = len(old.pods)
+			}
+		}
+	}
+}
+
+// lookAtAllPods is lookAtPods for controllers that wait for pods of any
+// revision, and for pods that are leaving.
+func (a *assessment) lookAtAllPods(lost int) {
+	pods := append(slices.Clone(a.own), a.old...)
+	a.troubles = a.group(append(pods, a.stuckLeaving()...), "")
+	if lost > 0 && len(a.troubles) == 0 {
+		a.troubles = a.group(a.failedLately(), "")
+	}
+}
+
+// failedLately are pods that ended as Failed in the last minutes and were not
+// deleted: evicted, or not admitted by their node.
+func (a *assessment) failedLately() []*k8s.PodRow {
+	var out []*k8s.PodRow
+	for _, p := range a.leaving {
+		if p.Phase == "Failed" && !p.Terminating() && a.within(newest(p.Created, newest(p.ReadySince, p.LastRestart)), failedWindow) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// stuckLeaving are pods whose grace period is over and that are still there:
+// their node is lost, or a finalizer holds them.
+func (a *assessment) stuckLeaving() []*k8s.PodRow {
+	var out []*k8s.PodRow
+	for _, p := range a.leaving {
+		if p.Terminating() && !a.within(p.Deleted, terminatingGrace) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+// group examines pods that are not available and groups them by reason: fatal
+// groups first, then the larger ones.
+func (a *assessment) group(pods []*k8s.PodRow, kind string) []*trouble {
+	var groups []*trouble
 	byReason := map[string]*trouble{}
 	for _, p := range pods {
-		state := p.State(in.Object.MinReady, in.Now)
-		if state >= k8s.PodReady {
+		if at, ok := p.AvailableAt(a.o.MinReady); ok {
+			if at.After(a.Now) {
+				a.soon(at)
+			}
 			continue
 		}
-		t, until := troubleOf(in, p, state)
-		if !until.IsZero() && (recheck.IsZero() || until.Before(recheck)) {
-			recheck = until
-		}
-		g := byReason[t.reason]
+		f := a.examine(p)
+		g := byReason[f.reason]
 		if g == nil {
-			byReason[t.reason] = t
-			groups = append(groups, t)
-			g = t
-		} else {
-			g.fatal = g.fatal || t.fatal
-			if t.since.Before(g.since) {
-				g.since = t.since
-			}
-			if g.message == "" {
-				g.message, g.event = t.message, t.event
-			}
+			g = &trouble{reason: f.reason, detail: f.detail, event: f.event, since: f.since, of: len(pods), kind: kind}
+			byReason[f.reason] = g
+			groups = append(groups, g)
 		}
+		if g.detail == "" {
+			g.detail = f.detail
+		}
+		if g.event == nil {
+			g.event = f.event
+		}
+		g.fatal, g.since = g.fatal || f.fatal, earliest(g.since, f.since)
 		g.pods = append(g.pods, p)
 	}
-	slices.SortStableFunc(groups, func(a, b *trouble) int {
-		if a.fatal != b.fatal {
-			if a.fatal {
+	for _, g := range groups {
+		slices.SortFunc(g.pods, func(x, y *k8s.PodRow) int { return cmp.Compare(x.Name, y.Name) })
+	}
+	slices.SortFunc(groups, func(x, y *trouble) int {
+		if x.fatal != y.fatal {
+			if x.fatal {
 				return -1
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(len(b.pods), len(a.pods)), cmp.Compare(a.reason, b.reason))
+		return cmp.Or(cmp.Compare(len(y.pods), len(x.pods)), cmp.Compare(x.reason, y.reason))
 	})
-	for _, g := range groups {
-		slices.SortFunc(g.pods, func(a, b *k8s.PodRow) int { return cmp.Compare(a.Name, b.Name) })
-	}
-	return groups, recheck
+	return groups
 }
 
-func troubleOf(in *Input, p *k8s.PodRow, state k8s.PodState) (t *trouble, until time.Time) {
-	t = &trouble{reason: p.Reason, message: p.Message.String(), since: p.Created}
-	if t.reason == "" {
-		t.reason = p.Phase
+// fatal is the worst trouble that waiting will not mend; nil when there is
+// none.
+func (a *assessment) fatal() *trouble {
+	if len(a.troubles) > 0 && a.troubles[0].fatal {
+		return a.troubles[0]
 	}
-	grace := func(d time.Duration, from time.Time) {
-		if end := from.Add(d); end.After(in.Now) {
-			until = end
-		} else {
-			t.fatal = true
-		}
-	}
-	switch state {
-	case k8s.PodFailed, k8s.PodCrashing, k8s.PodWaiting:
-		t.fatal = true
-		if state == k8s.PodCrashing && p.ExitReason != "" {
-			t.message = exitWords(p)
-		}
-	case k8s.PodPending:
-		if p.Reason == "Unschedulable" || p.Reason == "SchedulerError" {
-			grace(pendingGrace, p.Created)
-		} else {
-			grace(creatingGrace, p.Created)
-		}
-	case k8s.PodUnready:
-		t.since = p.ReadySince
-		if t.since.IsZero() {
-			t.since = p.Created
-		}
-		unready(in, p, t, grace)
-	}
-	return t, until
+	return nil
 }
 
-// unready judges a running pod whose probes have not passed: it is given the
-// time its own probes allow before that counts as trouble.
-func unready(in *Input, p *k8s.PodRow, t *trouble, grace func(time.Duration, time.Time)) {
-	budget, from := in.Object.ProbeBudget, p.Created
-	if !p.Started.IsZero() {
-		from = p.Started
-	}
-	if e := newestEvent(in.Events, p.UID, "Unhealthy"); e != nil {
-		t.event, t.message = e, e.Message.String()
-		if strings.HasPrefix(t.message, "Readiness") {
-			// The startup probe has passed, or there is none.
-			t.reason, budget = "Unready", in.Object.ReadinessBudget
-		}
-	}
-	if !p.LastRestart.IsZero() && p.LastRestart.After(from) {
-		from = p.LastRestart
-	}
-	if !p.ReadySince.IsZero() && p.ReadySince.After(from.Add(budget)) {
-		from = p.ReadySince // it was ready once, and stopped
-		budget = 0
-	}
-	grace(max(budget, 30*time.Second), from)
+// waiting are the pods of the new revision that are not available yet, by
+// name: what a rollout without room waits for.
+func (a *assessment) waiting() []string { return a.unavailable(a.own) }
+
+// waitingForAny are those of all revisions, in the order of their ordinals: a
+// StatefulSet or DaemonSet waits for any of them.
+func (a *assessment) waitingForAny() []string {
+	pods := slices.Concat(a.own, a.old, a.stuckLeaving())
+	slices.SortStableFunc(pods, func(x, y *k8s.PodRow) int { return cmp.Compare(x.Ordinal, y.Ordinal) })
+	return a.unavailable(pods)
 }
 
-// exitWords says how the last container of a crashing pod ended.
-func exitWords(p *k8s.PodRow) string {
-	words := p.ExitReason
-	if p.ExitCode != 0 && p.ExitReason != "OOMKilled" {
-		words = fmt.Sprintf("%s, exit %d", p.ExitReason, p.ExitCode)
-	}
-	if p.Message != "" && !strings.HasPrefix(p.Message.String(), "back-off") {
-		words += ": " + p.Message.String()
-	}
-	return words
-}
-
-// names lists pods by name, at most three of them.
-func names(pods []*k8s.PodRow) string {
+func (a *assessment) unavailable(pods []*k8s.PodRow) []string {
 	var out []string
-	for i, p := range pods {
-		if i == 3 {
-			out = append(out, fmt.Sprintf("and %d more", len(pods)-3))
-			break
-		}
-		out = append(out, p.Name)
-	}
-	return strings.Join(out, ", ")
-}
-
-func podNames(pods []*k8s.PodRow) []string {
-	out := make([]string, 0, len(pods))
 	for _, p := range pods {
-		out = append(out, p.Name)
+		if at, ok := p.AvailableAt(a.o.MinReady); !ok || at.After(a.Now) {
+			out = append(out, p.Name)
+		}
 	}
-	slices.Sort(out)
 	return out
 }
 
-// words is the group in one clause: "api-6d5-x2x: ImagePullBackOff (…)".
-func (t *trouble) words() string {
-	reason := t.reason
-	if reason == "ContainersNotReady" || reason == "Unready" || reason == "Running" {
-		reason = "not ready"
-	}
-	text := names(t.pods) + ": " + reason
-	if t.message != "" && !strings.HasPrefix(t.message, "containers with unready status") {
-		text += " (" + short(t.message, 90) + ")"
-	}
-	return text
-}
+// maxPodEvidence is how many pods of a group are named as evidence.
+const maxPodEvidence = 5
 
-func short(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
+// evidence of every trouble: its pods in their own words, and the event that
+// explains them.
+func (a *assessment) evidence() []live.Evidence {
+	var out []live.Evidence
+	for _, g := range a.troubles {
+		out = append(out, g.evidence()...)
 	}
-	return string(r[:n-1]) + "…"
+	return out[:min(len(out), maxEvidence/2)]
 }
 
 func (t *trouble) evidence() []live.Evidence {
 	var out []live.Evidence
-	for i, p := range t.pods {
-		if i == 5 {
-			break
-		}
-		text := p.Reason
-		if p.Message != "" {
-			text += ": " + p.Message.String()
-		}
-		out = append(out, live.Evidence{Kind: "pod", Ref: p.Ref().String(), At: t.since, Count: p.Restarts, Text: cleanText(text)})
+	for _, p := range t.pods[:min(len(t.pods), maxPodEvidence)] {
+		out = append(out, live.Evidence{Kind: "pod", Ref: p.Ref().String(), At: notReadySince(p), Count: p.Restarts, Text: podWords(p, t)})
 	}
 	if t.event != nil {
 		out = append(out, eventEvidence(t.event))
 	}
 	return out
+}
+
+// podWords is what a pod says: "CrashLoopBackOff: back-off …; last exit 1
+// (Error)".
+func podWords(p *k8s.PodRow, t *trouble) foreign.Text {
+	text := orWord(p.Reason, t.reason)
+	if p.Container != "" {
+		text = p.Container + ": " + text
+	}
+	if p.Message != "" {
+		text += ": " + p.Message.String()
+	}
+	if p.ExitReason != "" {
+		text += fmt.Sprintf("; last exit %d (%s)", p.ExitCode, p.ExitReason)
+	}
+	if p.Terminating() {
+		text += "; being deleted"
+	}
+	if p.Node != "" {
+		text += "; on " + p.Node
+	}
+	return foreign.CleanN(text, maxText)
 }
