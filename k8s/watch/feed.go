@@ -56,8 +56,11 @@ var errRelist = errors.New("watch expired")
 
 // run lists and watches until ctx ends.
 func (f *feed) run(ctx context.Context) {
-	if f.denied && !f.restForbidden(ctx, "list") {
-		return
+	if f.denied {
+		f.refused(f)
+		if !f.restForbidden(ctx, "list") {
+			return
+		}
 	}
 	var pause backoff
 	version := "" // of the last complete list or event; empty: never listed

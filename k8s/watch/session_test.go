@@ -3,143 +3,89 @@ package watch
 import (
 	"context"
 	"fmt"
-	"sync"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
-	"k8s.io/utils/ptr"
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"midwatch/demo/apiserver"
+	"midwatch/k8s"
 	"midwatch/live"
 )
 
-// cluster is a Cluster over the in-memory API server.
-type cluster struct {
-	*apiserver.Server
-	typed   kubernetes.Interface
-	dynamic dynamic.Interface
-}
+// TestMain fails when anything is left running.
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-func (c *cluster) Typed() kubernetes.Interface { return c.typed }
-func (c *cluster) Dynamic() dynamic.Interface  { return c.dynamic }
-
-func newCluster(t testing.TB, opts ...func(*apiserver.Options)) *cluster {
+// open starts a session with a hub and ends it with the test.
+func open(t *testing.T, c *cluster, o Options) (*Session, *live.Hub) {
 	t.Helper()
-	o := apiserver.Options{Seed: 7, Namespaces: []string{"shop", "team-01"}}
-	for _, f := range opts {
-		f(&o)
+	o.Cluster = c
+	if o.Clock == nil {
+		o.Clock = &clock{}
 	}
-	s := apiserver.New(o)
+	if o.Hub == nil {
+		o.Hub = live.NewHub(o.Clock, time.Millisecond)
+	}
+	s := Start(t.Context(), o)
 	t.Cleanup(s.Close)
-	return &cluster{Server: s, typed: kubernetes.NewForConfigOrDie(s.RESTConfig()), dynamic: dynamic.NewForConfigOrDie(s.RESTConfig())}
+	return s, o.Hub
 }
 
-// clock is the system's clock with pauses fifty times as short, and a time of
-// day that can be moved on.
-type clock struct {
-	mu    sync.Mutex
-	ahead time.Duration
-}
-
-func (c *clock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return time.Now().Add(c.ahead)
-}
-
-func (c *clock) After(d time.Duration) (<-chan time.Time, func()) {
-	return live.SystemClock{}.After(d / 50)
-}
-
-func (c *clock) advance(d time.Duration) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ahead += d
-}
-
-// put stores an object as if a controller had written it.
-func put(t testing.TB, c *cluster, o apiserver.Object) {
-	t.Helper()
-	if _, err := c.Store().Put(o); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// service stores a Deployment, its ReplicaSet and its pods; ready of them are.
-func service(t testing.TB, c *cluster, namespace, name string, pods, ready int) {
-	t.Helper()
-	labels := map[string]string{"app": name, "pod-template-hash": "6d5c"}
-	template := corev1.PodTemplateSpec{
-		ObjectMeta: metav1.ObjectMeta{Labels: map[string]string{"app": name}},
-		Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "api", Image: "registry.example.com/" + name + ":v1"}}},
-	}
-	d := &appsv1.Deployment{
-		TypeMeta:   metav1.TypeMeta{APIVersion: "apps/v1", Kind: "Deployment"},
-		ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: namespace, UID: types.UID("d-" + namespace + "-" + name), Generation: 1, CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour))},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: ptr.To(int32(pods)), Selector: &metav1.LabelSelector{MatchLabels: map[string]string{"app": name}}, Template: template,
-		},
-		Status: appsv1.DeploymentStatus{
-			ObservedGeneration: 1, Replicas: int32(pods), UpdatedReplicas: int32(pods), ReadyReplicas: int32(ready), AvailableReplicas: int32(ready),
-			Conditions: []appsv1.DeploymentCondition{
-				{Type: appsv1.DeploymentProgressing, Status: corev1.ConditionTrue, Reason: "NewReplicaSetAvailable", LastUpdateTime: metav1.NewTime(time.Now().Add(-time.Hour)), LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Hour))},
-			},
-		},
-	}
-	put(t, c, d)
-	rs := &appsv1.ReplicaSet{
-		TypeMeta: metav1.TypeMeta{APIVersion: "apps/v1", Kind: "ReplicaSet"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: name + "-6d5c", Namespace: namespace, UID: types.UID("rs-" + namespace + "-" + name), Labels: labels,
-			OwnerReferences: []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "Deployment", Name: name, UID: d.UID, Controller: ptr.To(true)}},
-		},
-		Spec:   appsv1.ReplicaSetSpec{Replicas: ptr.To(int32(pods)), Selector: &metav1.LabelSelector{MatchLabels: labels}, Template: template},
-		Status: appsv1.ReplicaSetStatus{Replicas: int32(pods), ReadyReplicas: int32(ready), AvailableReplicas: int32(ready)},
-	}
-	put(t, c, rs)
-	for i := range pods {
-		put(t, c, pod(namespace, name, i, i < ready))
-	}
-}
-
-func pod(namespace, service string, i int, ready bool) *corev1.Pod {
-	p := &corev1.Pod{
-		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"},
-		ObjectMeta: metav1.ObjectMeta{
-			Name: fmt.Sprintf("%s-6d5c-%05d", service, i), Namespace: namespace, UID: types.UID(fmt.Sprintf("p-%s-%s-%d", namespace, service, i)),
-			Labels:            map[string]string{"app": service, "pod-template-hash": "6d5c"},
-			CreationTimestamp: metav1.NewTime(time.Now().Add(-time.Hour)),
-			OwnerReferences:   []metav1.OwnerReference{{APIVersion: "apps/v1", Kind: "ReplicaSet", Name: service + "-6d5c", UID: types.UID("rs-" + namespace + "-" + service), Controller: ptr.To(true)}},
-		},
-		Spec: corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "api", Image: "registry.example.com/x:v1"}}},
-		Status: corev1.PodStatus{
-			Phase:             corev1.PodRunning,
-			Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue, LastTransitionTime: metav1.NewTime(time.Now().Add(-time.Hour))}},
-			ContainerStatuses: []corev1.ContainerStatus{{Name: "api", Ready: true, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}},
-		},
-	}
-	if !ready {
-		p.Status.Conditions[0].Status, p.Status.Conditions[0].Reason = corev1.ConditionFalse, "ContainersNotReady"
-		p.Status.ContainerStatuses[0] = corev1.ContainerStatus{
-			Name: "api", RestartCount: 4,
-			State:                corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: "CrashLoopBackOff", Message: "back-off 40s restarting failed container=api"}},
-			LastTerminationState: corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{ExitCode: 1, Reason: "Error", FinishedAt: metav1.Now()}},
-		}
-	}
-	return p
-}
-
-func deadline(t testing.TB) context.Context {
+// until reads batches until one satisfies done, and fails with the last
+// snapshots otherwise.
+func until(t *testing.T, hub *live.Hub, what string, topic live.Topic, done func(live.Snapshot) bool) live.Snapshot {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	t.Cleanup(cancel)
-	return ctx
+	defer cancel()
+	hub.Want()
+	hub.Want(topic)
+	var last live.Snapshot
+	for {
+		batch, err := hub.Next(ctx)
+		if err != nil {
+			t.Fatalf("%s did not come: %v\nlast: %+v %+v", what, err, last, last.Value)
+		}
+		if s, ok := batch[topic]; ok {
+			if last = s; done(s) {
+				return s
+			}
+		}
+	}
+}
+
+func board(s live.Snapshot) *Board { return s.Value.(*Board) }
+
+func boardTopic() live.Topic { return live.Topic{Name: TopicBoard} }
+
+func sourceOf(t *testing.T, sources []live.Source, name string) live.Source {
+	t.Helper()
+	for _, s := range sources {
+		if s.Name == name {
+			return s
+		}
+	}
+	t.Fatalf("no source %s in %v", name, sources)
+	return live.Source{}
+}
+
+func find(b *Board, key string) *k8s.Workload {
+	for _, w := range b.Workloads {
+		if w.Key() == key {
+			return w
+		}
+	}
+	return nil
+}
+
+// requests counts what was asked of the server.
+func requests(c *cluster, verb, resource, namespace string) int {
+	return c.Count(func(r *apiserver.Request) bool {
+		return r.Verb == verb && r.Resource == resource && r.Namespace == namespace
+	})
 }
 
 func TestOnceJudgesEverythingThatCanBeRead(t *testing.T) {
@@ -148,15 +94,426 @@ func TestOnceJudgesEverythingThatCanBeRead(t *testing.T) {
 	service(t, c, "team-01", "search", 3, 0)
 	s := Start(t.Context(), Options{Cluster: c, Clock: &clock{}})
 	defer s.Close()
-	board, sources, err := s.Once(deadline(t))
+	b, sources, err := s.Once(deadline(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, src := range sources {
-		t.Log(src.Name, src.State, src.Items, src.Err)
+		want := live.Ready
+		if src.Name == rolloutsName {
+			want = live.Absent
+		}
+		if src.State != want {
+			t.Errorf("%s is %s (%s), want %s", src.Name, src.State, src.Err, want)
+		}
 	}
-	for _, w := range board.Workloads {
-		t.Log(w.Key(), w.Verdict.Severity, w.Verdict.Message, w.PodsKnown, w.Restarts)
+	if sourceOf(t, sources, podsName).Items != 6 || b.Pods != 6 || b.PodsReady != 3 || b.PodsLoading || len(b.Loading) != 0 {
+		t.Errorf("pods: %+v", b)
 	}
-	t.Log(board.Pods, board.PodsReady, board.Restricted, board.Loading)
+	if len(b.Workloads) != 2 || b.Workloads[0].Key() != "team-01/Deployment/search" {
+		t.Fatalf("the one in trouble comes first: %v", b.Workloads)
+	}
+	bad, good := b.Workloads[0], b.Workloads[1]
+	if bad.Verdict.Severity != live.Fail || bad.Restarts != 12 || !bad.PodsKnown || !strings.Contains(bad.Verdict.Message.String(), "CrashLoopBackOff") {
+		t.Errorf("search: %+v", bad)
+	}
+	if good.Verdict.Severity != live.OK || good.Rollout.Revision.Name != "checkout-6d5c" {
+		t.Errorf("checkout: %+v", good)
+	}
+}
+
+func TestOnceSaysWhenNothingCouldBeJudged(t *testing.T) {
+	c := newCluster(t)
+	c.Allow()
+	s := Start(t.Context(), Options{Cluster: c, Clock: &clock{}, Scope: NewScope("shop")})
+	defer s.Close()
+	b, _, err := s.Once(deadline(t))
+	if err == nil || !strings.Contains(err.Error(), "forbidden: list deployments in shop") {
+		t.Errorf("error %v", err)
+	}
+	if len(b.Workloads) != 0 || !slices.Contains(b.Restricted, "forbidden: list pods in shop") {
+		t.Errorf("board %+v", b)
+	}
+}
+
+func TestOnceEndsAtItsDeadlineWithWhatIsKnown(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	release := make(chan struct{})
+	defer close(release)
+	c.Fail(func(r *apiserver.Request) *apiserver.Fault {
+		if r.Resource == "pods" && r.Verb == "list" {
+			select {
+			case <-release:
+			case <-r.HTTP.Context().Done():
+			}
+		}
+		return nil
+	})
+	s := Start(t.Context(), Options{Cluster: c, Clock: &clock{}})
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { // the deadline: as soon as the pods are asked for
+		for requests(c, "list", "pods", "") == 0 && ctx.Err() == nil {
+			<-s.pulse.wait()
+		}
+		cancel()
+	}()
+	b, sources, err := s.Once(ctx)
+	if err != nil || find(b, "shop/Deployment/checkout") == nil || !b.PodsLoading || !slices.Contains(b.Loading, podsName) {
+		t.Errorf("board %+v, error %v", b, err)
+	}
+	if got := sourceOf(t, sources, podsName).State; got != live.Loading {
+		t.Errorf("pods are %s", got)
+	}
+}
+
+func TestNamespacedUserIsAskedOnceAndServed(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	service(t, c, "team-01", "search", 3, 0)
+	star := []string{"*"}
+	c.Allow(apiserver.Rule{Namespace: "shop", Verbs: []string{"get", "list", "watch"}, Groups: star, Resources: star})
+	s, hub := open(t, c, Options{Namespaces: []string{"shop"}})
+	got := until(t, hub, "the board of shop", boardTopic(), func(s live.Snapshot) bool {
+		return len(board(s).Loading) == 0 && len(board(s).Workloads) == 1
+	})
+	b := board(got)
+	if got.State != live.Ready || find(b, "shop/Deployment/checkout") == nil || !find(b, "shop/Deployment/checkout").PodsKnown {
+		t.Errorf("state %s, board %+v", got.State, b)
+	}
+	if want := "forbidden: list pods in all namespaces; reading shop only"; !slices.Contains(b.Restricted, want) {
+		t.Errorf("restricted %q, want %q", b.Restricted, want)
+	}
+	names := until(t, hub, "the namespaces", live.Topic{Name: TopicNamespaces}, func(s live.Snapshot) bool {
+		return s.Value.(*Namespaces).Err != ""
+	}).Value.(*Namespaces)
+	if names.Known || !cmp.Equal(names.Names, []string{"shop"}) || names.Err != "forbidden: list namespaces" {
+		t.Errorf("namespaces %+v", names)
+	}
+	// A scope tried and left: what was refused is not asked again.
+	s.SetScope(NewScope("shop"))
+	until(t, hub, "the scope shop", boardTopic(), func(s live.Snapshot) bool { return !board(s).Scope.All() && len(board(s).Loading) == 0 })
+	s.SetScope(Scope{})
+	until(t, hub, "all namespaces again", boardTopic(), func(s live.Snapshot) bool {
+		return board(s).Scope.All() && len(board(s).Loading) == 0 && len(board(s).Workloads) == 1
+	})
+	for _, res := range []string{"deployments", "replicasets", "pods", "events"} {
+		if n := requests(c, "list", res, ""); n != 1 {
+			t.Errorf("the cluster's %s were asked for %d times, want once", res, n)
+		}
+	}
+	if n := requests(c, "list", "namespaces", ""); n != 1 {
+		t.Errorf("namespaces were asked for %d times, want once", n)
+	}
+	// An explicit retry asks, and finds that the right was granted meanwhile.
+	c.AllowAll()
+	s.Retry()
+	until(t, hub, "everything", boardTopic(), func(s live.Snapshot) bool {
+		return len(board(s).Workloads) == 2 && len(board(s).Restricted) == 0
+	})
+}
+
+func TestForbiddenEventsAreSaidAndDoNotStopTheRest(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 1)
+	c.Fail(apiserver.On("list", "events", "", apiserver.Denied()))
+	_, hub := open(t, c, Options{Scope: NewScope("shop")})
+	b := board(until(t, hub, "a complete board", boardTopic(), func(s live.Snapshot) bool {
+		return s.State == live.Ready && len(board(s).Loading) == 0
+	}))
+	if !cmp.Equal(b.Restricted, []string{"forbidden: list events in shop"}) {
+		t.Errorf("restricted %q", b.Restricted)
+	}
+	if w := find(b, "shop/Deployment/checkout"); w == nil || w.Verdict.Severity == live.OK || !w.PodsKnown {
+		t.Errorf("judged without events: %+v", w)
+	}
+	events := until(t, hub, "the events topic", live.Topic{Name: TopicEvents}, func(live.Snapshot) bool { return true })
+	if events.State != live.Forbidden || events.Err != "forbidden: list events in shop" {
+		t.Errorf("events: %s %q", events.State, events.Err)
+	}
+}
+
+func TestAnOutageHealsWithoutLosingRows(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	service(t, c, "shop", "search", 3, 3)
+	clk := &clock{}
+	_, hub := open(t, c, Options{Clock: clk})
+	until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool {
+		return s.State == live.Ready && len(board(s).Loading) == 0 && len(board(s).Workloads) == 2
+	})
+	c.Stop()
+	broken := until(t, hub, "the outage", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Unreachable })
+	if len(board(broken).Workloads) != 2 || broken.Err != "connection refused" || broken.Since.IsZero() || broken.Recheck.IsZero() {
+		t.Errorf("during the outage: %+v, %d rows", broken, len(board(broken).Workloads))
+	}
+	clk.advance(live.StaleAfter)
+	stale := until(t, hub, "staleness", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Stale })
+	if len(board(stale).Workloads) != 2 || !stale.Since.Before(broken.Since.Add(time.Second)) {
+		t.Errorf("stale since %s, broken since %s", stale.Since, broken.Since)
+	}
+	// Deleted while nobody was watching, beyond what can be watched back.
+	remove(t, c, "deployments", "shop", "search")
+	c.Store().Compact()
+	c.Start()
+	healed := until(t, hub, "healing", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Ready && len(board(s).Workloads) == 1 })
+	if find(board(healed), "shop/Deployment/checkout") == nil || healed.Err != "" {
+		t.Errorf("after the outage: %+v", healed)
+	}
+}
+
+func remove(t *testing.T, c *cluster, resource, namespace, name string) {
+	t.Helper()
+	key := apiserver.Key{Resource: groupResource(resource), Namespace: namespace, Name: name}
+	if _, _, err := c.Store().Delete(key, apiserver.DeleteOptions{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnExpiredLoginHeals(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 1, 1)
+	takeBack := c.Fail(func(*apiserver.Request) *apiserver.Fault { return apiserver.Unauthorized() })
+	_, hub := open(t, c, Options{})
+	got := until(t, hub, "the refusal", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Unreachable })
+	if !strings.HasPrefix(got.Err.String(), "login failed") {
+		t.Errorf("error %q", got.Err)
+	}
+	takeBack()
+	until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Ready && len(board(s).Workloads) == 1 })
+}
+
+func TestAnExpiredWatchIsListedAgain(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 1, 1)
+	gone := make(chan struct{}, 1)
+	c.Fail(func(r *apiserver.Request) *apiserver.Fault {
+		if r.Resource == "deployments" && r.Verb == "watch" {
+			select {
+			case gone <- struct{}{}:
+				return apiserver.Gone()
+			default:
+			}
+		}
+		return nil
+	})
+	_, hub := open(t, c, Options{})
+	until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Ready && len(board(s).Loading) == 0 })
+	service(t, c, "shop", "search", 1, 1)
+	until(t, hub, "what came after", boardTopic(), func(s live.Snapshot) bool { return len(board(s).Workloads) == 2 })
+	if n := requests(c, "list", "deployments", ""); n != 2 {
+		t.Errorf("listed %d times, want twice", n)
+	}
+}
+
+func TestAnswersThatAreNoneAreSaid(t *testing.T) {
+	c := newCluster(t)
+	takeBack := c.Fail(apiserver.On("list", "deployments", "", apiserver.HTML(200, "<html>Sign in</html>")))
+	_, hub := open(t, c, Options{})
+	got := until(t, hub, "the complaint", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Unreachable })
+	if !strings.Contains(got.Err.String(), "not a Kubernetes list") {
+		t.Errorf("error %q", got.Err)
+	}
+	takeBack()
+	until(t, hub, "healing", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Ready })
+}
+
+func TestChangesReachTheBoard(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	s, hub := open(t, c, Options{})
+	until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool {
+		return s.State == live.Ready && len(board(s).Loading) == 0 && board(s).PodsReady == 3
+	})
+	put(t, c, pod("shop", "checkout", 1, false))
+	until(t, hub, "the crash", boardTopic(), func(s live.Snapshot) bool { return board(s).PodsReady == 2 && board(s).Workloads[0].Restarts == 4 })
+	if p, ok := s.Pod("shop", "checkout-6d5c-00001"); !ok || p.Reason != "CrashLoopBackOff" {
+		t.Errorf("Pod: %+v %v", p, ok)
+	}
+	if _, ok := s.Pod("shop", "nobody"); ok {
+		t.Error("Pod found one that is not there")
+	}
+	remove(t, c, "deployments", "shop", "checkout")
+	until(t, hub, "the removal", boardTopic(), func(s live.Snapshot) bool { return len(board(s).Workloads) == 0 })
+	detail := until(t, hub, "its absence", live.Topic{Name: TopicWorkload, Key: "shop/Deployment/checkout"}, func(s live.Snapshot) bool { return true })
+	if !detail.Value.(*Detail).Missing {
+		t.Errorf("detail %+v", detail.Value)
+	}
+}
+
+func TestTroubleIsExplainedBeforeAllPodsAreThere(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	service(t, c, "shop", "search", 3, 1)
+	service(t, c, "shop", "cart", 2, 2)
+	release := make(chan struct{})
+	c.Fail(func(r *apiserver.Request) *apiserver.Fault {
+		if r.Resource == "pods" && r.Verb == "list" && r.Namespace == "" {
+			select {
+			case <-release:
+			case <-r.HTTP.Context().Done():
+			}
+		}
+		return nil
+	})
+	s, hub := open(t, c, Options{})
+	early := board(until(t, hub, "the explanation", boardTopic(), func(s live.Snapshot) bool {
+		w := find(board(s), "shop/Deployment/search")
+		return w != nil && w.PodsKnown
+	}))
+	if w := find(early, "shop/Deployment/checkout"); w == nil || w.PodsKnown || !early.PodsLoading || early.Pods != 3 {
+		t.Errorf("nobody asked for the pods of checkout yet: %+v of %+v", w, early)
+	}
+	// Looking at a workload asks for its pods.
+	pods := until(t, hub, "the pods of cart", live.Topic{Name: TopicPods, Key: "shop/Deployment/cart"}, func(s live.Snapshot) bool {
+		return len(s.Value.(*PodList).Pods) == 2
+	})
+	if pods.Value.(*PodList).Loading || pods.State != live.Ready {
+		t.Errorf("pods of cart: %s %+v", pods.State, pods.Value)
+	}
+	close(release)
+	until(t, hub, "all pods", boardTopic(), func(s live.Snapshot) bool { return !board(s).PodsLoading && board(s).Pods == 8 })
+	if s.Select("shop/Deployment/checkout"); !s.current().prober.idle() {
+		t.Error("all pods are there, and yet some are asked for")
+	}
+}
+
+func TestRolloutsComeWithTheirCRD(t *testing.T) {
+	c := newCluster(t)
+	c.Register(apiserver.Resource{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout", Plural: "rollouts", Status: true})
+	put(t, c, &unstructured.Unstructured{Object: map[string]any{
+		"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+		"metadata": map[string]any{"name": "payments", "namespace": "shop", "uid": "r-1"},
+		"spec":     map[string]any{"replicas": int64(1), "selector": map[string]any{"matchLabels": map[string]any{"app": "payments"}}},
+		"status":   map[string]any{"phase": "Degraded", "message": "aborted"},
+	}})
+	_, hub := open(t, c, Options{})
+	b := board(until(t, hub, "the rollout", boardTopic(), func(s live.Snapshot) bool { return len(board(s).Loading) == 0 && len(board(s).Workloads) == 1 }))
+	if w := b.Workloads[0]; w.Kind != k8s.Rollout || w.Verdict.Severity == live.OK {
+		t.Errorf("rollout %+v", w)
+	}
+}
+
+func TestRolloutsAreNotMissedWithoutTheirCRD(t *testing.T) {
+	c := newCluster(t)
+	star := []string{"*"}
+	c.Allow(apiserver.Rule{Verbs: star, Groups: []string{"", "apps", "autoscaling"}, Resources: star})
+	_, hub := open(t, c, Options{})
+	b := board(until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool { return len(board(s).Loading) == 0 }))
+	if len(b.Restricted) != 0 {
+		t.Errorf("complains about a right nobody misses: %q", b.Restricted)
+	}
+	if n := requests(c, "list", "rollouts", ""); n != 0 {
+		t.Errorf("listed a resource the server does not have %d times", n)
+	}
+}
+
+func TestTopicsOfOneWorkload(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 2)
+	service(t, c, "shop", "search", 3, 3)
+	now := time.Now()
+	put(t, c, warning("shop", "Pod", "p-shop-checkout-2", "checkout-6d5c-00002", "BackOff", now))
+	put(t, c, warning("shop", "ReplicaSet", "rs-shop-checkout", "checkout-6d5c", "FailedCreate", now.Add(time.Second)))
+	put(t, c, warning("shop", "Node", "", "node-1", "NodeNotReady", now.Add(2*time.Second)))
+	_, hub := open(t, c, Options{})
+	key := "shop/Deployment/checkout"
+	d := until(t, hub, "its detail", live.Topic{Name: TopicWorkload, Key: key}, func(s live.Snapshot) bool {
+		d := s.Value.(*Detail)
+		return d.Workload != nil && len(d.Pods) == 3 && len(d.Events) == 2
+	}).Value.(*Detail)
+	if d.Events[0].Reason != "FailedCreate" || d.Missing || d.PodsLoading {
+		t.Errorf("detail %+v", d)
+	}
+	events := until(t, hub, "all events", live.Topic{Name: TopicEvents}, func(s live.Snapshot) bool { return len(s.Value.(*EventList).Events) == 3 }).Value.(*EventList)
+	if events.Events[0].Reason != "NodeNotReady" || events.Dropped != 0 {
+		t.Errorf("events %+v", events)
+	}
+	of := func(key string) int {
+		return len(until(t, hub, "events of "+key, live.Topic{Name: TopicEvents, Key: key}, func(live.Snapshot) bool { return true }).Value.(*EventList).Events)
+	}
+	if n := of(key); n != 2 {
+		t.Errorf("%d events of the workload, want 2", n)
+	}
+	if n := of("shop/Pod/checkout-6d5c-00002"); n != 1 {
+		t.Errorf("%d events of the pod, want 1", n)
+	}
+	sources := until(t, hub, "the sources", live.Topic{Name: TopicSources}, func(s live.Snapshot) bool {
+		return sourceOf(t, s.Value.([]live.Source), namespacesName).State == live.Ready
+	}).Value.([]live.Source)
+	if s := sourceOf(t, sources, podsName); s.State != live.Ready || s.Items != 6 || s.Heard.IsZero() {
+		t.Errorf("pods source %+v", s)
+	}
+	names := until(t, hub, "the namespaces", live.Topic{Name: TopicNamespaces}, func(live.Snapshot) bool { return true }).Value.(*Namespaces)
+	if !names.Known || !cmp.Equal(names.Names, []string{"default", "kube-system", "shop", "team-01"}) {
+		t.Errorf("namespaces %+v", names)
+	}
+}
+
+func TestAScopeOfSeveralNamespaces(t *testing.T) {
+	c := newCluster(t)
+	for _, ns := range []string{"shop", "team-01", "default"} {
+		service(t, c, ns, "api", 1, 1)
+	}
+	s, hub := open(t, c, Options{Scope: NewScope("team-01", "shop", "shop")})
+	if got := s.Scope().String(); got != "shop, team-01" {
+		t.Errorf("scope %q", got)
+	}
+	b := board(until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool { return len(board(s).Loading) == 0 && len(board(s).Workloads) == 2 }))
+	if find(b, "default/Deployment/api") != nil {
+		t.Error("a workload of another namespace is on the board")
+	}
+	if n := requests(c, "list", "pods", ""); n != 0 {
+		t.Errorf("read the whole cluster %d times", n)
+	}
+}
+
+func TestNothingChangedCostsNoNewBoard(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	s := Start(t.Context(), Options{Cluster: c, Clock: &clock{}})
+	defer s.Close()
+	first, _, err := s.Once(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := s.current().boardNow(); again != first {
+		t.Error("a second board was made although nothing changed")
+	}
+}
+
+func TestOneObjectThatCannotBeReadHidesNoOther(t *testing.T) {
+	c := newCluster(t)
+	c.Register(apiserver.Resource{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout", Plural: "rollouts", Status: true})
+	for i, selector := range []any{map[string]any{"matchLabels": "not a map"}, map[string]any{"matchLabels": map[string]any{"app": "x"}}} {
+		put(t, c, &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout",
+			"metadata": map[string]any{"name": fmt.Sprint("r-", i), "namespace": "shop", "uid": fmt.Sprint("r-", i)},
+			"spec":     map[string]any{"replicas": int64(1), "selector": selector},
+		}})
+	}
+	s := Start(t.Context(), Options{Cluster: c, Clock: &clock{}})
+	defer s.Close()
+	b, sources, err := s.Once(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	src := sourceOf(t, sources, rolloutsName)
+	if find(b, "shop/Rollout/r-1") == nil || src.State != live.Ready || !strings.Contains(src.Err.String(), "shop/r-0") {
+		t.Errorf("rollouts %+v, board %v", src, b.Workloads)
+	}
+}
+
+func TestAHangingSourceDoesNotHoldTheOthers(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	c.Fail(apiserver.On("list", "daemonsets", "", apiserver.Slow(time.Hour)))
+	_, hub := open(t, c, Options{})
+	b := board(until(t, hub, "everything else", boardTopic(), func(s live.Snapshot) bool {
+		return cmp.Equal(board(s).Loading, []string{daemonSetsName}) && len(board(s).Workloads) == 1
+	}))
+	if !b.Workloads[0].PodsKnown {
+		t.Errorf("board %+v", b)
+	}
 }
