@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -62,10 +63,12 @@ func (n *night) pass(d time.Duration, done func() bool) bool {
 		if done() {
 			return true
 		}
-		n.mu.Lock()
-		n.now = n.now.Add(250 * time.Millisecond)
-		n.mu.Unlock()
-		n.Step(n.Now())
+		for range 4 {
+			n.mu.Lock()
+			n.now = n.now.Add(250 * time.Millisecond)
+			n.mu.Unlock()
+			n.Step(n.Now())
+		}
 	}
 	return done()
 }
@@ -112,16 +115,23 @@ func ready(p *corev1.Pod) bool {
 }
 
 func TestOpensInUnderASecond(t *testing.T) {
-	best := time.Hour
-	for range 3 { // the machine may be busy with other things
-		start := time.Now()
-		open(t)
-		best = min(best, time.Since(start))
+	// The machine may be busy with other things: what counts is the processor's time, both cores and the collector included.
+	start, used := time.Now(), processorTime(t)
+	open(t)
+	used = processorTime(t) - used
+	t.Logf("opened in %s, %s of processor time", time.Since(start), used)
+	if used > time.Second && !raceEnabled {
+		t.Errorf("opening took %s of processor time, want less than a second", used)
 	}
-	t.Logf("opened in %s", best)
-	if best > time.Second && !raceEnabled {
-		t.Errorf("opening took %s, want less than a second", best)
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
 	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // dump is every object of both clusters, as JSON.

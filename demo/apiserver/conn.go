@@ -104,8 +104,8 @@ func (s *Server) Stop() {
 	if srv == nil {
 		return
 	}
+	_ = srv.Close() // first: it tells Serve that the end of the listener is wanted
 	_ = l.Close()
-	_ = srv.Close()
 }
 
 // Close stops the server for good and waits until every handler has returned.

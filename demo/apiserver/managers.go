@@ -71,7 +71,7 @@ func changedFields(old, obj Object, subresource string) (changed, present fieldS
 	after := managedContent(obj, subresource)
 	present = diffMap(nil, after)
 	if old == nil {
-		return diffMap(nil, after), present
+		return present, present
 	}
 	return diffMap(managedContent(old, subresource), after), present
 }

@@ -21,7 +21,7 @@ const (
 	autoscalerName = "horizontal-pod-autoscaler"
 	// autoscalerSync is kube-controller-manager's --horizontal-pod-autoscaler-sync-period.
 	autoscalerSync = 15 * time.Second
-	coarseSync     = 6 * time.Hour
+	coarseSync     = 7 * 24 * time.Hour
 )
 
 // Query asks for one metric of an autoscaler's target.
@@ -46,7 +46,7 @@ type autoscaler struct {
 	history *scaleHistory
 }
 
-// SetCoarse makes autoscalers look every six hours instead of every 15 seconds, for fast-forwarding through quiet days.
+// SetCoarse makes autoscalers look once a week instead of every 15 seconds, for fast-forwarding through quiet days.
 func (m *Manager) SetCoarse(coarse bool) {
 	m.coarse = coarse
 	for _, o := range m.store.List(kindAutoscalers(), "") {
