@@ -184,3 +184,34 @@ spec:
 		return nil
 	})
 }
+
+// TestReadyComesBack: what the node controller does to the pods of a node it
+// has lost sight of is set right by the node.
+func TestReadyComesBack(t *testing.T) {
+	if err := bed.WaitRollout(within(t, time.Minute), "platform", "gateway"); err != nil {
+		t.Fatal(err)
+	}
+	name := podsOf(t, "platform", "app=gateway")[0].Name
+	patch := []byte(`{"status":{"conditions":[{"type":"Ready","status":"False"}]}}`)
+	pod, err := bed.Client().CoreV1().Pods("platform").Patch(within(t, 10*time.Second), name,
+		types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if condition(pod, corev1.PodReady).Status != corev1.ConditionFalse {
+		t.Fatalf("the patch did not take Ready away: %+v", pod.Status.Conditions)
+	}
+	if err := bed.WaitRollout(within(t, time.Minute), "platform", "gateway"); err != nil {
+		t.Fatal(err)
+	}
+	bed.Eventually(t, time.Minute, func(ctx context.Context) error {
+		pod, err := bed.Client().CoreV1().Pods("platform").Get(ctx, name, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		if c := condition(pod, corev1.PodReady); c.Status != corev1.ConditionTrue {
+			return fmt.Errorf("pod %s: %+v, want Ready again", name, c)
+		}
+		return nil
+	})
+}

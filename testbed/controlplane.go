@@ -200,6 +200,7 @@ func (b *Bed) startControllers(ctx context.Context) error {
 		"--service-account-private-key-file=" + b.file("service-account.key"),
 		"--root-ca-file=" + b.ca.file(),
 		"--horizontal-pod-autoscaler-sync-period=" + b.opts.HPASync.String(),
+		"--node-monitor-grace-period=" + b.opts.NodeGrace.String(),
 	}, append(rates, workers...)...)
 	if _, err := b.run(controllerName, b.binaries.Kube, args...); err != nil {
 		return err

@@ -42,8 +42,8 @@ func (b *Bed) startNodes(ctx context.Context) error {
 		"--node-ip=127.0.0.1", "--node-port="+port, "--server-address=127.0.0.1:"+port,
 		"--tls-cert-file="+certFile, "--tls-private-key-file="+keyFile,
 		"--enable-crds="+strings.Join(kwokKinds, ","),
-		// kwok renews at a quarter of it. Longer, and the node controller, which
-		// allows 50 s, takes a node for dead now and then.
+		// kwok renews at a quarter of it. Longer, and a node controller with the
+		// usual grace of 50 s takes a node for dead now and then.
 		"--node-lease-duration-seconds=40",
 	)
 	if err != nil {

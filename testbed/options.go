@@ -19,6 +19,10 @@ type Options struct {
 	// workers in the controllers, and no played kubelet (no kubelet events, one
 	// log file for all pods).
 	ManyPods bool
+	// NodeGrace is how long the node controller waits for a silent node before
+	// it takes its pods for not ready; 0 means 5 minutes, not the usual 50 s, so
+	// that neither a busy machine nor a stopped API server makes nodes fail.
+	NodeGrace time.Duration
 	// HPASync is how often autoscalers are evaluated; 0 means 5 s.
 	HPASync time.Duration
 	// Dir receives data, logs and kubeconfigs. Empty means a temporary folder
@@ -42,6 +46,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.NodePods == "" {
 		o.NodePods = "200"
+	}
+	if o.NodeGrace == 0 {
+		o.NodeGrace = 5 * time.Minute
 	}
 	if o.HPASync == 0 {
 		o.HPASync = 5 * time.Second
