@@ -1,0 +1,132 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"midwatch/action"
+	"midwatch/k8s"
+	"midwatch/report"
+)
+
+// statusWithin bounds one `midwatch status`, from the first byte to the last.
+const statusWithin = 30 * time.Second
+
+const statusLong = `status prints the board once: every workload, the worst first, each with one
+sentence. It exits 0 when all is well, 1 when something is in trouble, and 2
+when it could not tell (usage, unreachable, forbidden).
+
+TARGET narrows it to one workload: NAME, or KIND/NAME as kubectl writes it.`
+
+func (a *invocation) statusCommand() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use:   "status [TARGET]",
+		Short: "The board once, as text, JSON or Markdown",
+		Long:  statusLong,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 1:
+				return usage(cmd, "want one TARGET, not %q", strings.Join(args, " "))
+			case output != "table" && output != "json" && output != "md":
+				return usage(cmd, "-o %q: want table, json or md", output)
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), statusWithin)
+			defer cancel()
+			return a.status(ctx, strings.Join(args, ""), output)
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table, json or md")
+	return cmd
+}
+
+func (a *invocation) status(ctx context.Context, target, output string) error {
+	settings, err := a.settings()
+	if err != nil {
+		return err
+	}
+	source, done, err := a.source()
+	if err != nil {
+		return err
+	}
+	defer done()
+	o := opener{source: source, clock: a.clock, journal: action.NewJournal(settings.Journal, a.clock), known: settings.Namespaces}
+	session, err := o.open(ctx, a.where(), frameEvery)
+	if err != nil {
+		return err
+	}
+	defer session.close()
+	board, sources, err := session.watch.Once(ctx)
+	if err != nil {
+		return err
+	}
+	workloads, err := narrow(board.Workloads, target, session.place.namespaces)
+	if err != nil {
+		return err
+	}
+	doc := report.New(a.clock.Now(), session.place.context, session.place.namespaces, workloads, sources)
+	a.exit = doc.ExitCode()
+	switch output {
+	case "json":
+		enc := json.NewEncoder(a.out)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		return enc.Encode(doc)
+	case "md":
+		return doc.Markdown(a.out)
+	}
+	return doc.Table(a.out)
+}
+
+// narrow keeps the workloads that TARGET names; "" keeps all.
+func narrow(all []*k8s.Workload, target string, namespaces []string) ([]*k8s.Workload, error) {
+	if target == "" {
+		return all, nil
+	}
+	kind, name, found := strings.Cut(target, "/")
+	if !found {
+		kind, name = "", target
+	}
+	if kind != "" {
+		full, ok := kindNames(strings.ToLower(kind))
+		if !ok {
+			return nil, fmt.Errorf("no kind %q: want deployment, statefulset, daemonset or rollout", kind)
+		}
+		kind = full
+	}
+	var kept []*k8s.Workload
+	for _, w := range all {
+		if w.Name == name && (kind == "" || w.Kind == kind) {
+			kept = append(kept, w)
+		}
+	}
+	if len(kept) == 0 {
+		scope := "any namespace"
+		if len(namespaces) > 0 {
+			scope = "namespace " + strings.Join(namespaces, ", ")
+		}
+		return nil, fmt.Errorf("no workload %q in %s: `midwatch status` without a TARGET lists them", target, scope)
+	}
+	return kept, nil
+}
+
+// kindNames reads kubectl's names of the kinds midwatch judges.
+func kindNames(s string) (string, bool) {
+	s, _, _ = strings.Cut(s, ".")
+	switch s {
+	case "deployment", "deployments", "deploy":
+		return k8s.Deployment, true
+	case "statefulset", "statefulsets", "sts":
+		return k8s.StatefulSet, true
+	case "daemonset", "daemonsets", "ds":
+		return k8s.DaemonSet, true
+	case "rollout", "rollouts", "ro":
+		return k8s.Rollout, true
+	}
+	return "", false
+}

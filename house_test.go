@@ -1,0 +1,150 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// listed is what `go list -deps -json` says of a package.
+type listed struct {
+	ImportPath string
+	Standard   bool
+	Imports    []string
+	Deps       []string
+}
+
+func packages(t *testing.T) map[string]listed {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Standard,Imports,Deps", "./...")
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			t.Fatalf("go list: %v\n%s", err, exit.Stderr)
+		}
+		t.Fatalf("go list: %v", err)
+	}
+	all := map[string]listed{}
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all[p.ImportPath] = p
+	}
+}
+
+// rule says what the packages it covers may not depend on, at any distance.
+type rule struct {
+	why    string
+	covers func(path string) bool
+	denies func(path string, p listed) bool
+}
+
+func under(path string, dirs ...string) bool {
+	for _, d := range dirs {
+		if path == "midwatch/"+d || strings.HasPrefix(path, "midwatch/"+d+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+func own(path string) bool { return path == "midwatch" || strings.HasPrefix(path, "midwatch/") }
+
+// terminal reports libraries that draw.
+func terminal(path string) bool {
+	return strings.HasPrefix(path, "charm.land/") || strings.HasPrefix(path, "github.com/charmbracelet/") ||
+		strings.Contains(path, "tcell") || under(path, "ui")
+}
+
+func isPane(path string) bool {
+	name, ok := strings.CutPrefix(path, "midwatch/ui/")
+	return ok && strings.HasSuffix(name, "pane") && name != "pane"
+}
+
+var houseRules = []rule{
+	{
+		why:    "foreign stands on the standard library alone",
+		covers: func(p string) bool { return p == "midwatch/foreign" },
+		denies: func(p string, l listed) bool { return !l.Standard },
+	},
+	{
+		why:    "live stands on the standard library and foreign",
+		covers: func(p string) bool { return p == "midwatch/live" },
+		denies: func(p string, l listed) bool { return !l.Standard && p != "midwatch/foreign" },
+	},
+	{
+		why:    "action stands on the standard library, live and foreign",
+		covers: func(p string) bool { return p == "midwatch/action" },
+		denies: func(p string, l listed) bool { return !l.Standard && !under(p, "live", "foreign") },
+	},
+	{
+		why:    "the cluster's vocabulary does no IO: no client library",
+		covers: func(p string) bool { return p == "midwatch/k8s" },
+		denies: func(p string, l listed) bool { return !l.Standard && !under(p, "live", "foreign") },
+	},
+	{
+		why:    "assessment is pure: no client, no connection",
+		covers: func(p string) bool { return p == "midwatch/k8s/rollout" },
+		denies: func(p string, l listed) bool {
+			return strings.HasPrefix(p, "k8s.io/client-go/") || under(p, "k8s/connect", "k8s/watch")
+		},
+	},
+	{
+		why:    "a domain never draws",
+		covers: func(p string) bool { return under(p, "k8s", "report", "config", "demo", "action", "live", "foreign") },
+		denies: func(p string, _ listed) bool { return terminal(p) },
+	},
+	{
+		why:    "widgets, bindings and themes know no domain",
+		covers: func(p string) bool { return under(p, "ui/widget", "ui/bind", "ui/theme") },
+		denies: func(p string, _ listed) bool {
+			return own(p) && !under(p, "ui/widget", "ui/bind", "ui/theme", "live", "foreign")
+		},
+	},
+	{
+		why:    "one pane never imports another, nor the root",
+		covers: isPane,
+		denies: func(p string, _ listed) bool { return isPane(p) || under(p, "ui/app") },
+	},
+	{
+		why:    "the demo world is for the command line and tests",
+		covers: func(p string) bool { return own(p) && p != "midwatch" && !under(p, "cli", "demo", "screenshots") },
+		denies: func(p string, _ listed) bool { return under(p, "demo") },
+	},
+	{
+		why:    "the product stands without the testbed",
+		covers: own,
+		denies: func(p string, _ listed) bool { return under(p, "testbed") },
+	},
+}
+
+// TestImportsPointTheRightWay holds the house of docs/CODEBASE.md together.
+func TestImportsPointTheRightWay(t *testing.T) {
+	all := packages(t)
+	for _, r := range houseRules {
+		covered := 0
+		for path, p := range all {
+			if !own(path) || !r.covers(path) {
+				continue
+			}
+			covered++
+			for _, dep := range p.Deps {
+				if dep != path && r.denies(dep, all[dep]) {
+					t.Errorf("%s: %s depends on %s", r.why, path, dep)
+				}
+			}
+		}
+		if covered == 0 {
+			t.Errorf("the rule %q covers no package: it can no longer fail", r.why)
+		}
+	}
+}
