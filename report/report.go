@@ -58,11 +58,15 @@ type Rollout struct {
 	Updated          int         `json:"updated"`
 	Ready            int         `json:"ready"`
 	Available        int         `json:"available"`
-	Surge            int         `json:"surge"`
-	Unavailable      int         `json:"unavailable"`
-	Paused           bool        `json:"paused"`
-	Deadline         time.Time   `json:"deadline,omitzero"`
-	BlockedBy        []string    `json:"blockedBy"`
+	// TotalReady and TotalAvailable count the pods of all revisions: what
+	// serves now.
+	TotalReady     int       `json:"totalReady"`
+	TotalAvailable int       `json:"totalAvailable"`
+	Surge          int       `json:"surge"`
+	Unavailable    int       `json:"unavailable"`
+	Paused         bool      `json:"paused"`
+	Deadline       time.Time `json:"deadline,omitzero"`
+	BlockedBy      []string  `json:"blockedBy"`
 	// PodsKnown is false when the verdict rests on the controllers' own
 	// counters because the pods could not be read.
 	PodsKnown bool `json:"podsKnown"`
@@ -138,7 +142,7 @@ func fromWorkload(w *k8s.Workload) Workload {
 		Rollout: Rollout{
 			Revision: revisionName(r.Revision), PreviousRevision: revisionName(r.PreviousRevision),
 			Images: r.Revision.Images, Strategy: r.Strategy,
-			Desired: r.Desired, Updated: r.Updated, Ready: r.Ready, Available: r.Available,
+			Desired: r.Desired, Updated: r.Updated, Ready: r.Ready, Available: r.Available, TotalReady: r.TotalReady, TotalAvailable: r.TotalAvailable,
 			Surge: r.Surge, Unavailable: r.Unavailable, Paused: r.Paused,
 			Deadline: r.Deadline.UTC(), BlockedBy: append([]string{}, r.BlockedBy...),
 			PodsKnown: w.PodsKnown,

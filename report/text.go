@@ -37,7 +37,7 @@ func (s *Status) Table(w io.Writer) error {
 	for _, wl := range s.Workloads {
 		fmt.Fprintf(tw, "%s %s\t%s\t%s/%s\t%d/%d\t%s\t%s\t%s\n",
 			sign(wl.Severity), wl.Severity, wl.Namespace, strings.ToLower(wl.Kind), wl.Name,
-			wl.Rollout.Available, wl.Rollout.Desired, wl.hpa(), s.age(wl.Since), wl.Message)
+			wl.Rollout.TotalAvailable, wl.Rollout.Desired, wl.hpa(), s.age(wl.Since), wl.Message)
 	}
 	if err := tw.Flush(); err != nil {
 		return fmt.Errorf("write the status table: %w", err)
@@ -59,7 +59,7 @@ func (s *Status) Markdown(w io.Writer) error {
 	}
 	for _, wl := range s.Workloads {
 		fmt.Fprintf(&b, "| %s | %s `%s/%s` | %d/%d | %s | %s | %s |\n", wl.Severity, wl.Kind, cell(wl.Namespace), cell(wl.Name),
-			wl.Rollout.Available, wl.Rollout.Desired, wl.hpa(), s.age(wl.Since), cell(wl.Message.String()))
+			wl.Rollout.TotalAvailable, wl.Rollout.Desired, wl.hpa(), s.age(wl.Since), cell(wl.Message.String()))
 	}
 	b.WriteString("\n")
 	for _, line := range s.footnotes() {
