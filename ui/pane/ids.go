@@ -1,11 +1,5 @@
 package pane
 
-import (
-	tea "charm.land/bubbletea/v2"
-
-	"midwatch/k8s"
-)
-
 // The panes there are, as [OpenMsg] and the configuration name them. A pane
 // opened on top of its own kind is made with another ID.
 const (
@@ -23,12 +17,6 @@ const (
 	// ArgPrevious opens the logs of the containers that ran before.
 	ArgPrevious = "previous"
 )
-
-// Opener is a pane that [OpenMsg] can open on an object of any kind: a pod, a
-// ReplicaSet. The root calls Open where it calls SetTarget for a selection.
-type Opener interface {
-	Open(env *Env, ref k8s.Ref, arg string) tea.Cmd
-}
 
 // RefreshMsg asks a pane to read anew what it does not watch: YAML, logs that
 // ended. The root sends it to the panes on the screen on ctrl+r.

@@ -1,9 +1,6 @@
 package widget
 
-import (
-	"slices"
-	"time"
-)
+import "slices"
 
 // Column is one column of a [Table] of rows of type T.
 type Column[T any] struct {
@@ -23,8 +20,8 @@ type Column[T any] struct {
 	// Measure is how wide a row's cell wants to be. It is asked for every row
 	// that is set, so it must be cheap and must not depend on the time.
 	Measure func(row T) int
-	// Rich draws a row's cell.
-	Cell func(now time.Time, row T) Rich
+	// Cell makes a row's cell; d tells the time and the theme.
+	Cell func(d Draw, row T) Rich
 }
 
 // gap is the space between two columns.

@@ -32,7 +32,7 @@ type Table[T any] struct {
 	Empty []Rich
 	// Mark is drawn before every row in a column of its own, one cell wide;
 	// nil for no such column.
-	Mark func(row T) Piece
+	Mark func(d Draw, row T) Piece
 }
 
 // NewTable makes a table. key names a row; it has to be unique.
@@ -259,7 +259,7 @@ func (t *Table[T]) row(b *strings.Builder, d Draw, widths []int, at, w int) {
 	row := t.rows[at]
 	var out Rich
 	if t.Mark != nil && w < d.W {
-		m := t.Mark(row)
+		m := t.Mark(d, row)
 		out = append(out, Piece{m.Token, Pad(m.Text, 1, "")}, Piece{theme.Text, " "})
 	}
 	first := len(out)
@@ -271,7 +271,7 @@ func (t *Table[T]) row(b *strings.Builder, d Draw, widths []int, at, w int) {
 		if len(out) > first {
 			out = append(out, Piece{theme.Text, " "})
 		}
-		out = appendPadded(out, t.columns[i].Cell(d.Now, row), n, t.columns[i].Right, more)
+		out = appendPadded(out, t.columns[i].Cell(d, row), n, t.columns[i].Right, more)
 	}
 	var over *theme.Token
 	if at == t.cursor {

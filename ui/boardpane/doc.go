@@ -1,0 +1,3 @@
+// Package boardpane shows every workload of the scope, the one in most trouble
+// first, with one line of why.
+package boardpane
