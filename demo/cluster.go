@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -105,7 +106,7 @@ func (c *cluster) replay(beats []beat, end time.Time) {
 	beats = append(beats, beat{ago: eventsSince, do: func(c *cluster) { c.manager.SetQuiet(false) }})
 	c.manager.SetCoarse(true)
 	c.manager.SetQuiet(true)
-	slices.SortStableFunc(beats, func(a, b beat) int { return int(b.ago - a.ago) })
+	slices.SortStableFunc(beats, func(a, b beat) int { return cmp.Compare(b.ago, a.ago) })
 	for _, b := range beats {
 		at := end.Add(-b.ago)
 		c.runUntil(at, math.MaxInt)
