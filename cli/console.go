@@ -5,13 +5,10 @@ import (
 	"errors"
 	"io"
 	"os"
-	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"midwatch/action"
-	"midwatch/config"
 	"midwatch/k8s/connect"
 	"midwatch/ui/app"
 	"midwatch/ui/theme"
@@ -34,60 +31,32 @@ func (a *invocation) console(cmd *cobra.Command) error {
 	}
 	a.err = stdio.Stderr()
 	defer stdio.Restore()
-	source, done, err := a.source()
+	w, err := a.open(settings, stdio)
 	if err != nil {
 		return err
 	}
-	defer done()
-	file, cleanUp, err := a.journalFile(settings)
-	if err != nil {
-		return err
-	}
-	defer cleanUp()
-	o := &opener{
-		source: source, clock: a.clock, stdio: stdio, journal: action.NewJournal(file, a.clock),
-		protected: settings.Protected, known: settings.Namespaces, write: a.write,
-	}
-	first, err := o.open(cmd.Context(), a.where(), frameInterval(settings))
+	defer w.close()
+	first, err := a.first(cmd.Context(), w)
 	if err != nil {
 		return err
 	}
 	if err := stdio.EnterScreen(); err != nil {
-		first.close()
+		first.Close()
 		return err
 	}
 	err = app.Run(cmd.Context(), app.Options{
-		Open: func(ctx context.Context, w app.Where) (*app.Session, error) {
-			s, err := o.open(ctx, place{context: w.Context, namespaces: w.Namespaces, all: len(w.Namespaces) == 0}, frameInterval(settings))
-			if err != nil {
-				return nil, err
-			}
-			return s.forConsole(), nil
+		Open: func(ctx context.Context, where app.Where) (*app.Session, error) {
+			return w.Open(ctx, where, len(where.Namespaces) == 0)
 		},
-		First:    first.forConsole(),
-		Contexts: source.Contexts,
-		Clock:    a.clock, Journal: o.journal, Log: stdio.Log(),
+		First:    first,
+		Contexts: w.Source.Contexts,
+		Clock:    a.clock, Journal: w.Journal, Log: stdio.Log(),
 		Theme:     theme.Options{Light: settings.Theme == "light", ASCII: settings.ASCII, Color: settings.Theme != "none"},
 		AutoTheme: settings.Theme == "auto",
 		SlowLink:  settings.SlowLink,
 		Version:   version,
 	}, app.Terminal{In: stdio.Input(), Out: os.Stdout, Env: os.Environ()})
 	return errors.Join(err, stdio.LeaveScreen())
-}
-
-func frameInterval(settings config.Config) (every time.Duration) {
-	if settings.SlowLink {
-		return slowFrameEvery
-	}
-	return frameEvery
-}
-
-// forConsole is the session as the UI knows it.
-func (s *session) forConsole() *app.Session {
-	return &app.Session{
-		Where: app.Where{Context: s.place.context, Namespaces: s.place.namespaces},
-		Hub:   s.hub, Cluster: s.cluster, Watch: s.watch, Change: s.change, Gate: s.gate, Close: s.close,
-	}
 }
 
 // keysCommand prints docs/KEYS.md.

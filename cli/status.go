@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"midwatch/action"
 	"midwatch/k8s"
 	"midwatch/report"
 )
@@ -50,26 +49,25 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 	if err != nil {
 		return err
 	}
-	source, done, err := a.source()
+	w, err := a.open(settings, nil)
 	if err != nil {
 		return err
 	}
-	defer done()
-	o := opener{source: source, clock: a.clock, journal: action.NewJournal(settings.Journal, a.clock), known: settings.Namespaces}
-	session, err := o.open(ctx, a.where(), frameEvery)
+	defer w.close()
+	s, err := a.first(ctx, w)
 	if err != nil {
 		return err
 	}
-	defer session.close()
-	board, sources, err := session.watch.Once(ctx)
+	defer s.Close()
+	board, sources, err := s.Watch.Once(ctx)
 	if err != nil {
 		return err
 	}
-	workloads, err := narrow(board.Workloads, target, session.place.namespaces)
+	workloads, err := narrow(board.Workloads, target, s.Where.Namespaces)
 	if err != nil {
 		return err
 	}
-	doc := report.New(a.clock.Now(), session.place.context, session.place.namespaces, workloads, sources)
+	doc := report.New(a.clock.Now(), s.Where.Context, s.Where.Namespaces, workloads, sources)
 	a.exit = doc.ExitCode()
 	switch output {
 	case "json":
