@@ -65,16 +65,17 @@ func TestRunStopsBeforeAnythingIsWritten(t *testing.T) {
 		want    error
 		journal []Phase
 	}{
-		"read-only":         {prepare: func(b *bench, _ *Plan, _ *Steps) { b.Lock().Lock() }, want: ErrLocked, journal: []Phase{PhaseRefused}},
-		"another context":   {prepare: func(_ *bench, p *Plan, _ *Steps) { p.Target.Context = "prod" }, want: ErrOtherContext, journal: []Phase{PhaseRefused}},
-		"another cluster":   {prepare: func(_ *bench, p *Plan, _ *Steps) { p.Target.ClusterUID = "c2" }, want: ErrOtherContext, journal: []Phase{PhaseRefused}},
-		"name not typed":    {danger: DangerName, want: ErrUnconfirmed},
-		"wrong name typed":  {danger: DangerName, confirm: Confirmation{Typed: "apl"}, want: ErrUnconfirmed},
-		"no reason given":   {danger: DangerReason, confirm: Confirmation{Typed: "api", Reason: "  "}, want: ErrUnconfirmed},
-		"object changed":    {prepare: func(_ *bench, _ *Plan, s *Steps) { s.Check = failed(changed) }, want: ErrChanged, journal: []Phase{PhaseRefused}},
-		"server says no":    {prepare: func(_ *bench, _ *Plan, s *Steps) { s.DryRun = failed(ErrRejected) }, want: ErrRejected, journal: []Phase{PhaseRefused}},
-		"the check crashes": {prepare: func(_ *bench, _ *Plan, s *Steps) { s.Check = func(context.Context) error { panic("oops") } }, want: ErrPanic, journal: []Phase{PhaseRefused}},
-		"no journal":        {prepare: func(b *bench, _ *Plan, _ *Steps) { b.log.fail[PhaseIntent] = io.ErrShortWrite }, want: ErrJournal},
+		"read-only":                         {prepare: func(b *bench, _ *Plan, _ *Steps) { b.Lock().Lock() }, want: ErrLocked, journal: []Phase{PhaseRefused}},
+		"read-only, and the name not typed": {prepare: func(b *bench, _ *Plan, _ *Steps) { b.Lock().Lock() }, danger: DangerName, want: ErrLocked, journal: []Phase{PhaseRefused}},
+		"another context":                   {prepare: func(_ *bench, p *Plan, _ *Steps) { p.Target.Context = "prod" }, want: ErrOtherContext, journal: []Phase{PhaseRefused}},
+		"another cluster":                   {prepare: func(_ *bench, p *Plan, _ *Steps) { p.Target.ClusterUID = "c2" }, want: ErrOtherContext, journal: []Phase{PhaseRefused}},
+		"name not typed":                    {danger: DangerName, want: ErrUnconfirmed},
+		"wrong name typed":                  {danger: DangerName, confirm: Confirmation{Typed: "apl"}, want: ErrUnconfirmed},
+		"no reason given":                   {danger: DangerReason, confirm: Confirmation{Typed: "api", Reason: "  "}, want: ErrUnconfirmed},
+		"object changed":                    {prepare: func(_ *bench, _ *Plan, s *Steps) { s.Check = failed(changed) }, want: ErrChanged, journal: []Phase{PhaseRefused}},
+		"server says no":                    {prepare: func(_ *bench, _ *Plan, s *Steps) { s.DryRun = failed(ErrRejected) }, want: ErrRejected, journal: []Phase{PhaseRefused}},
+		"the check crashes":                 {prepare: func(_ *bench, _ *Plan, s *Steps) { s.Check = func(context.Context) error { panic("oops") } }, want: ErrPanic, journal: []Phase{PhaseRefused}},
+		"no journal":                        {prepare: func(b *bench, _ *Plan, _ *Steps) { b.log.fail[PhaseIntent] = io.ErrShortWrite }, want: ErrJournal},
 		"locked while the server tries it": {
 			prepare: func(b *bench, _ *Plan, s *Steps) {
 				_ = b.Lock().UnlockFor(time.Minute)

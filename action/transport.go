@@ -85,7 +85,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, err
 		}
 	}
-	return t.next.RoundTrip(req) //nolint:wrapcheck // a round tripper hands errors on as they are
+	return t.next.RoundTrip(req)
 }
 
 // WrappedRoundTripper lets client-go find the transport below

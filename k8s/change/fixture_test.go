@@ -115,6 +115,7 @@ func start(t *testing.T) *fixture {
 	c := &clock{now: time.Date(2026, 11, 24, 3, 12, 0, 0, time.UTC)}
 	f := &fixture{t: t, clock: c, wire: &wire{}}
 	f.Server = apiserver.New(apiserver.Options{Seed: 7, Now: c.Now, Namespaces: []string{"shop"}})
+	t.Cleanup(f.Close)
 	f.Register(apiserver.Resource{Group: "argoproj.io", Version: "v1alpha1", Kind: "Rollout", Plural: "rollouts", Status: true, Scale: true})
 	f.manager = controllers.New(controllers.Config{Store: f.Store(), Seed: 7})
 	f.node("node-1")

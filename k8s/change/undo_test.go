@@ -2,7 +2,9 @@ package change_test
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -148,8 +150,12 @@ func TestUndoShowsTheDifferenceWithoutSecrets(t *testing.T) {
 			t.Errorf("the diff lacks %q:\n%s", line, p.Diff)
 		}
 	}
-	if strings.Contains(p.Diff.String(), "hunter") {
-		t.Errorf("the diff shows a password:\n%s", p.Diff)
+	f.mustRun(p, nil)
+	journal := string(must(os.ReadFile(f.journal.Path())))
+	for where, text := range map[string]string{"diff": p.Diff.String(), "changes": fmt.Sprint(p.Changes), "journal": journal} {
+		if strings.Contains(text, "hunter") || !strings.Contains(text, "v1") {
+			t.Errorf("the %s shows a password, or not the image:\n%s", where, text)
+		}
 	}
 }
 
