@@ -3,6 +3,7 @@ package connect
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 
@@ -29,9 +30,10 @@ type Config struct {
 	load func(context string) clientcmd.ClientConfig
 	// start is the context named by --context.
 	start string
-	// pinned is set when a flag names the server, so no context is needed.
-	pinned   bool
-	override func(*rest.Config)
+	// pinned is set when a flag names the server, so no context is needed;
+	// known when one says who the user is.
+	pinned, known bool
+	override      func(*rest.Config)
 }
 
 // ContextInfo is one context of the kubeconfig files.
@@ -58,6 +60,7 @@ func FromFlags(flags *genericclioptions.ConfigFlags) *Config {
 	return &Config{
 		start:  start,
 		pinned: value(flags.APIServer) != "" || value(flags.ClusterName) != "",
+		known:  value(flags.AuthInfoName) != "" || value(flags.BearerToken) != "" || value(flags.CertFile) != "",
 		load: func(context string) clientcmd.ClientConfig {
 			return flagsFor(flags, context).ToRawKubeConfigLoader()
 		},
@@ -141,10 +144,10 @@ func (c *Config) resolve(name string) (*target, error) {
 // checkContext says in our own words what client-go would answer with a
 // connection to localhost:8080.
 func (c *Config) checkContext(t *target, raw clientcmdapi.Config) error {
-	_, known := raw.Contexts[t.context]
+	context := raw.Contexts[t.context]
 	switch {
-	case known:
-		return nil
+	case context != nil:
+		return c.checkParts(t, raw, context)
 	case t.context != "":
 		return &ContextError{Name: t.context, Known: names(raw), Files: t.files}
 	case c.pinned:
@@ -156,6 +159,20 @@ func (c *Config) checkContext(t *target, raw clientcmdapi.Config) error {
 		return &KubeconfigError{Files: t.files, Err: errNoKubeconfig}
 	}
 	return &ContextError{Known: names(raw), Files: t.files}
+}
+
+// checkParts finds references into nowhere.
+func (c *Config) checkParts(t *target, raw clientcmdapi.Config, context *clientcmdapi.Context) error {
+	var missing string
+	switch {
+	case raw.Clusters[context.Cluster] == nil && !c.pinned:
+		missing = fmt.Sprintf("its cluster %q", context.Cluster)
+	case context.AuthInfo != "" && raw.AuthInfos[context.AuthInfo] == nil && !c.known:
+		missing = fmt.Sprintf("its user %q", context.AuthInfo)
+	default:
+		return nil
+	}
+	return &KubeconfigError{Files: t.files, Context: t.context, Err: errors.New(missing + " is not in the kubeconfig")}
 }
 
 var errNoKubeconfig = errors.New("no kubeconfig")

@@ -293,5 +293,11 @@ func firstLine(s string) string {
 	return line
 }
 
-// isCut reports a connection that ended in the middle.
-func isCut(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+// isCut reports a connection, or an HTTP/2 stream, that ended in the middle.
+// net/http's own HTTP/2 errors have no exported type.
+func isCut(err error) bool {
+	text := err.Error()
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		strings.Contains(text, "stream error: stream ID") || strings.Contains(text, "http2: client connection lost") ||
+		strings.Contains(text, "http2: server sent GOAWAY")
+}

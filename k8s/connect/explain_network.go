@@ -128,7 +128,7 @@ func explainNetwork(err error, where *OpenError) (Problem, bool) {
 		p.Next = "Check the spelling, the VPN and its name server." + where.from()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		p.Why = "connection refused"
-	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isCut(err), strings.Contains(err.Error(), "http2: client connection lost"):
+	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isCut(err):
 		p.Why = "the connection was cut"
 	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH):
 		p.Why = "there is no route to it"

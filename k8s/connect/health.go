@@ -25,7 +25,8 @@ const (
 // every answer and byte, and read by the header.
 type health struct {
 	clock  live.Clock
-	notify func() // called after a change of state, without the lock
+	where  OpenError // which server, for the words
+	notify func()    // called after a change of state, without the lock
 	// wake asks the keeper to look whether the server is there.
 	wake chan struct{}
 
@@ -43,11 +44,11 @@ type health struct {
 	loginWait  time.Duration
 }
 
-func newHealth(clock live.Clock, notify func()) *health {
+func newHealth(clock live.Clock, where OpenError, notify func()) *health {
 	if notify == nil {
 		notify = func() {}
 	}
-	return &health{clock: clock, notify: notify, wake: make(chan struct{}, 1), since: clock.Now()}
+	return &health{clock: clock, where: where, notify: notify, wake: make(chan struct{}, 1), since: clock.Now()}
 }
 
 // source is the state as the header shows it.
@@ -75,7 +76,9 @@ func (h *health) ok() {
 
 // fail notes that the server could not be reached or would not have us.
 func (h *health) fail(err error) {
-	h.enter(live.Unreachable, Explain(err), h.clock.Now())
+	where := h.where
+	where.Err = err
+	h.enter(live.Unreachable, Explain(&where), h.clock.Now())
 	h.suspect()
 }
 
@@ -145,17 +148,24 @@ func (h *health) keep(ctx context.Context, ask func(context.Context) error) {
 			return
 		case <-h.wake:
 		}
-		for n := 0; h.ask(ctx, ask) != nil && ctx.Err() == nil; n++ {
-			after, stop := h.clock.After(h.pause(n))
-			select {
-			case <-ctx.Done():
-			case <-after:
-			}
-			stop()
-			if h.fine.Load() {
-				break // something else heard of it meanwhile
+		for n := 0; h.ask(ctx, ask) != nil; n++ {
+			if !h.sleep(ctx, h.pause(n)) || h.fine.Load() {
+				break // the end, or something else heard of it meanwhile
 			}
 		}
+		h.sleep(ctx, askFirst) // whatever happens, not in a tight loop
+	}
+}
+
+// sleep reports whether d has passed before the end.
+func (h *health) sleep(ctx context.Context, d time.Duration) bool {
+	after, stop := h.clock.After(d)
+	defer stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-after:
+		return true
 	}
 }
 

@@ -159,12 +159,8 @@ func (c *Cluster) identify(ctx context.Context) {
 			c.health.notify()
 			return
 		}
-		after, stop := c.clock.After(wait)
-		select {
-		case <-ctx.Done():
-			stop()
+		if !c.health.sleep(ctx, wait) {
 			return
-		case <-after:
 		}
 	}
 }

@@ -45,9 +45,9 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode == http.StatusUnauthorized {
 		o.unauthorized(ctx)
-	} else {
-		o.health.ok()
+		return resp, nil
 	}
+	o.health.ok()
 	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection itself
 		resp.Body = &heardBody{ReadCloser: resp.Body, ctx: ctx, health: o.health}
 	}

@@ -121,8 +121,9 @@ func newCluster(t *target, o Options) (*Cluster, error) {
 	cfg := configure(t.rest, o)
 	cl := &Cluster{
 		Context: cmp.Or(t.context, address(cfg)), Server: address(cfg), Namespace: cmp.Or(o.Namespace, t.namespace, "default"),
-		clock: o.Clock, rest: cfg, health: newHealth(o.Clock, o.OnHealth),
+		clock: o.Clock, rest: cfg,
 	}
+	cl.health = newHealth(o.Clock, OpenError{Context: cl.Context, Server: cl.Server, Files: t.files}, o.OnHealth)
 	if o.AllNamespaces {
 		cl.Namespace = ""
 	}

@@ -100,6 +100,7 @@ func (s *Stdio) Stderr() *os.File { return s.stderr }
 // empty. A plugin that insists on a terminal then fails with "standard input
 // is not a terminal", which [Explain] turns into advice.
 func (s *Stdio) EnterScreen() error {
+	s.sync()
 	s.shown.Store(false)
 	return s.stdin.hide()
 }
@@ -107,6 +108,7 @@ func (s *Stdio) EnterScreen() error {
 // LeaveScreen gives the terminal back, for a login that has to ask, or at the
 // end.
 func (s *Stdio) LeaveScreen() error {
+	s.sync()
 	s.shown.Store(true)
 	return s.stdin.show()
 }

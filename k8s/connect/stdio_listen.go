@@ -10,10 +10,10 @@ import (
 	"midwatch/foreign"
 )
 
-// How long a failing plugin's last words are waited for, and how old they may
-// be to count as about the failure.
+// How long what was written is waited for, and how old a failing plugin's
+// last words may be to count as about the failure.
 const (
-	saidWithin = 500 * time.Millisecond
+	syncWithin = 500 * time.Millisecond
 	saidSince  = time.Minute
 )
 
@@ -26,17 +26,16 @@ type pluginVoice struct {
 	next  int
 }
 
-// lastSaid returns the last line written to standard error. A plugin writes
-// into the pipe directly, so a mark is sent after it: once that arrives,
-// everything the plugin had said has been read.
-func (s *Stdio) lastSaid() foreign.Text {
+// sync waits until everything written to standard error so far has been read.
+// Writers share the pipe, so a mark sent now arrives after what they wrote.
+func (s *Stdio) sync() {
 	v := &s.plugin
 	v.mu.Lock()
 	v.next++
 	name, arrived := strconv.Itoa(v.next), make(chan struct{})
 	v.marks[name] = arrived
 	v.mu.Unlock()
-	after, stop := s.clock.After(saidWithin)
+	after, stop := s.clock.After(syncWithin)
 	defer stop()
 	if _, err := s.pipe.WriteString(mark + name + mark); err == nil {
 		select {
@@ -47,10 +46,17 @@ func (s *Stdio) lastSaid() foreign.Text {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.marks, name)
-	if s.clock.Now().Sub(v.at) > saidSince {
+}
+
+// lastSaid returns the last line written to standard error.
+func (s *Stdio) lastSaid() foreign.Text {
+	s.sync()
+	s.plugin.mu.Lock()
+	defer s.plugin.mu.Unlock()
+	if s.clock.Now().Sub(s.plugin.at) > saidSince {
 		return ""
 	}
-	return v.said
+	return s.plugin.said
 }
 
 // mark encloses the name of a mark; text has no use for the character.
