@@ -90,8 +90,11 @@ func (a *assessment) argoPhase() k8s.Verdict {
 	if v, ok := a.argoFailed(); ok {
 		return v
 	}
-	if o.Replicas == 0 {
+	switch {
+	case o.Replicas == 0:
 		return a.scaledToZero()
+	case r.Referenced && !r.ReferentSeen:
+		return verdict(live.Info, k8s.PhaseNotObserved, "NotObserved", time.Time{}, "the newest change of the workload it takes its template from is not yet seen")
 	}
 	if c := a.argoEstimated(); c != nil {
 		a.status.Deadline = c.Updated.Add(o.Deadline)
@@ -141,7 +144,7 @@ func (a *assessment) argoFailed() (k8s.Verdict, bool) {
 			if since.IsZero() {
 				since = c.Since
 			}
-			v = verdict(a.severity(o.Status.Available), k8s.PhaseFailed, "RolloutAborted", since, "%s", withWords("aborted"+a.at()+", back to the stable pods", a.abortWords(c)))
+			v = verdict(a.severity(o.Status.Available), k8s.PhaseFailed, "RolloutAborted", since, "%s", withWords("aborted, back to the stable pods", a.abortWords(c)))
 		case c.Reason == deadlineExceeded:
 			v = verdict(live.Fail, k8s.PhaseFailed, deadlineExceeded, c.Since, "rollout failed%s: no progress within the deadline", a.at())
 			if g := a.fatal(); g != nil {
@@ -180,7 +183,7 @@ func (a *assessment) argoHealthy() bool {
 // argoSettled reports whether there is nothing to roll out.
 func (a *assessment) argoSettled() bool {
 	r := a.o.Argo
-	return r.PodHash != "" && r.PodHash == r.StableHash && (!r.Referenced || r.ReferentSeen)
+	return r.PodHash != "" && r.PodHash == r.StableHash
 }
 
 // argoEstimated is the Progressing condition while the controller watches the
@@ -244,11 +247,8 @@ func (a *assessment) argoMoving() k8s.Verdict {
 	s.BlockedBy = a.waiting()
 	text := fmt.Sprintf("rolling out%s: %d of %d updated, %d of those available", a.at(), s.Updated, o.Replicas, s.Available)
 	switch {
-	case r.Referenced && !r.ReferentSeen:
-		text = "the newest change of the workload it refers to is not yet seen"
 	case len(a.troubles) > 0:
-		g := a.troubles[0]
-		text += "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
+		text += a.troubles[0].waitingFor()
 	case r.Message != "":
 		text = withWords(text, r.Message.String())
 	}

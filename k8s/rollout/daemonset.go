@@ -58,7 +58,7 @@ func (a *assessment) daemonPhase() k8s.Verdict {
 		return verdict(live.Info, k8s.PhaseScaledToZero, "NoNodes", o.Changed, "no node matches: nothing to run")
 	}
 	if b := a.createEvent(o.Status.Replicas < o.Replicas); b != nil {
-		return a.create(b, o.Status.Available, o.Replicas)
+		return a.create(b, o.Status.Available, o.Replicas, o.Status.Updated)
 	}
 	updated, up := o.Status.Updated >= o.Replicas, o.Status.Available >= o.Replicas
 	switch {
@@ -85,7 +85,7 @@ func (a *assessment) updatingNodes() k8s.Verdict {
 		head := fmt.Sprintf("stuck: %d of %d nodes updated", o.Status.Updated, o.Replicas)
 		nodes := a.deadNodes()
 		if eaten := o.Replicas-o.Status.Available >= s.Unavailable && s.Surge == 0; eaten && len(nodes) > 0 {
-			head += fmt.Sprintf("; %s uses up maxUnavailable %d", nameList(nodes, 40), s.Unavailable)
+			head += fmt.Sprintf(", maxUnavailable %d is used up by %s", s.Unavailable, nameList(nodes, 30))
 		}
 		v := verdict(a.severity(o.Status.Available), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(head, g))
 		v.Evidence = append(a.evidence(), nodeEvidence(nodes)...)
@@ -98,8 +98,7 @@ func (a *assessment) updatingNodes() k8s.Verdict {
 	}
 	text := fmt.Sprintf("rolling out: %d of %d nodes updated, available on %d", o.Status.Updated, o.Replicas, o.Status.Available)
 	if len(a.troubles) > 0 {
-		g := a.troubles[0]
-		text += "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
+		text += a.troubles[0].waitingFor()
 	}
 	return verdict(live.Info, k8s.PhaseProgressing, rollingUpdate, since, "%s", text)
 }

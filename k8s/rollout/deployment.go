@@ -95,7 +95,7 @@ func (a *assessment) deploymentPhase() k8s.Verdict {
 		}
 	}
 	if b := a.creationBlocked(); b != nil {
-		return a.create(b, o.Status.Available, o.Replicas)
+		return a.create(b, o.Status.Available, o.Replicas, s.Updated)
 	}
 	switch {
 	case a.complete():
@@ -118,7 +118,7 @@ func (a *assessment) complete() bool {
 // isCompleteDeployment). Without a deadline there is no condition to tell;
 // then a lone ReplicaSet that had time to start counts.
 func (a *assessment) settled(progressing *Condition) bool {
-	if a.o.Status.Replicas != a.o.Status.Updated {
+	if a.o.Status.Replicas != a.o.Status.Updated || (a.SetsKnown && a.current == nil) {
 		return false
 	}
 	if progressing != nil {
@@ -170,7 +170,7 @@ func (a *assessment) paused() k8s.Verdict {
 	}
 	text := "paused" + note + ": changes do not roll out until it is resumed"
 	if o.Replicas > 0 && s.Updated < o.Replicas {
-		text = fmt.Sprintf("paused%s with a template change not rolled out: %d of %d updated", note, s.Updated, o.Replicas)
+		text = fmt.Sprintf("paused%s, its template change is not rolled out: %d of %d updated", note, s.Updated, o.Replicas)
 	}
 	v := verdict(live.Info, k8s.PhasePaused, deploymentPaused, since, "%s", text)
 	switch {
@@ -193,11 +193,11 @@ func (a *assessment) paused() k8s.Verdict {
 // not the end of it: progress made later turns the condition back.
 func (a *assessment) failed(since time.Time) k8s.Verdict {
 	o, s := a.o, &a.status
-	head := fmt.Sprintf("rollout failed: %d of %d updated, %d of those available", s.Updated, o.Replicas, s.Available)
-	v := verdict(live.Fail, k8s.PhaseFailed, deadlineExceeded, since, "%s", head)
+	head := fmt.Sprintf("rollout failed: %d of %d updated", s.Updated, o.Replicas)
+	v := verdict(live.Fail, k8s.PhaseFailed, deadlineExceeded, since, "%s, %d of those available", head, s.Available)
 	s.BlockedBy = a.waiting()
 	if b := a.creationBlocked(); b != nil {
-		v.Message, v.Evidence = cleaned(withWords(head+"; pods cannot be created", b.words())), b.evidence
+		v.Message, v.Evidence = cleaned(withWords(head+", "+b.what(), b.words())), b.evidence
 		return v
 	}
 	if len(a.troubles) > 0 {
@@ -225,8 +225,8 @@ func (a *assessment) moving() k8s.Verdict {
 		return verdict(a.severity(s.TotalAvailable), k8s.PhaseStalling, "NoProgress", p.Updated, "no progress: %d of %d updated, %d of those available", s.Updated, o.Replicas, s.Available)
 	}
 	v := verdict(live.Info, k8s.PhaseProgressing, a.movingReason(), a.rolloutStart(), "%s", a.progress())
-	if s.PreviousRevision.Name != "" && o.Strategy != recreate && s.OldReplicas > 0 && (s.TotalAvailable < a.needed || s.TotalAvailable == 0) {
-		// The controller never goes below that by itself: pods were lost.
+	if s.OldReplicas > 0 && o.Strategy != recreate && (s.TotalAvailable == 0 || s.TotalAvailable < a.needed && len(a.unavailable(a.old)) > 0) {
+		// The controller never goes below that by itself: old pods were lost.
 		v.Severity = live.Warn
 	}
 	return v
@@ -275,7 +275,7 @@ func (a *assessment) progress() string {
 	}
 	if len(a.troubles) > 0 {
 		g := a.troubles[0]
-		return text + "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
+		return text + g.waitingFor()
 	}
 	if ready := a.waitingForMinReady(); len(ready) > 0 {
 		return text + "; " + nameList(ready, 44) + " ready for less than minReadySeconds"
@@ -312,6 +312,9 @@ func (a *assessment) waitForOld() k8s.Verdict {
 		v := verdict(live.Fail, k8s.PhaseStalling, reasonTerminating, stuck[0].since, "%s", withCause("stuck: Recreate waits until every old pod is gone", stuck[0]))
 		v.Evidence = a.evidence()
 		return v
+	}
+	if p := a.estimated(); p != nil && !a.PodsKnown && !a.within(p.Updated, terminatingGrace+creatingGrace) {
+		return verdict(live.Fail, k8s.PhaseStalling, "NoProgress", p.Updated, "no progress: Recreate still waits until every old pod is gone; nothing is available")
 	}
 	text := "recreating: waits until every old pod is gone"
 	if len(names) > 0 {

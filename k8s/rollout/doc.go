@@ -6,11 +6,11 @@
 //	fingerprint.go                                              which templates are equal
 //	limits.go                                                   surge and unavailable, in pods
 //	assess.go                                                   Input, Assess, what every kind begins with
-//	trouble.go examine.go                                       what pods that are not available wait for
+//	trouble.go examine.go details.go                            what pods that are not available wait for
 //	revisions.go                                                how far the rollout is, per revision
 //	deployment.go statefulset.go daemonset.go argo.go           the phases of each kind
-//	settled.go words.go                                         lost pods after a rollout; sentences
-//	diff.go unified.go                                          what changed between two templates
+//	settled.go events.go words.go                               lost pods after a rollout; evidence; sentences
+//	diff.go secrecy.go unified.go                               what changed between two templates
 //
 // The rules are those of the controllers: kubernetes pkg/controller/
 // {deployment,replicaset,statefulset,daemon} at v1.37 and argo-rollouts at

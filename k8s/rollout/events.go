@@ -81,7 +81,7 @@ func (a *assessment) creationBlocked() *blockage {
 		}
 		lacks := rs.Status.Replicas < rs.Replicas
 		if e := a.newestEvent(rs.Ref, time.Time{}, "FailedCreate"); e != nil && (event == nil || e.Last.After(event.Last)) &&
-			(lacks && a.Now.Sub(e.Last) < createEventWindow || condition != nil) {
+			(condition != nil || lacks && a.within(e.Last, createEventWindow)) {
 			event = e
 		}
 	}
@@ -92,10 +92,9 @@ func (a *assessment) creationBlocked() *blockage {
 // event is about the workload, and there is no condition.
 func (a *assessment) createEvent(lacks bool) *blockage {
 	e := a.newestEvent(a.o.Ref, time.Time{}, "FailedCreate")
-	if e == nil || !lacks || a.Now.Sub(e.Last) >= createEventWindow {
+	if e == nil || !lacks || !a.within(e.Last, createEventWindow) {
 		return nil
 	}
-	a.within(e.Last, createEventWindow)
 	return blocked(nil, a.o.Ref, e)
 }
 
@@ -114,6 +113,14 @@ func blocked(c *Condition, subject k8s.Ref, e *k8s.Event) *blockage {
 		b.evidence = append([]live.Evidence{eventEvidence(e)}, b.evidence...)
 	}
 	return b
+}
+
+// what it is that does not work.
+func (b *blockage) what() string {
+	if b.reason == "FailedDelete" {
+		return "old pods cannot be deleted"
+	}
+	return "pods cannot be created"
 }
 
 // words is what the API server said, without the controllers' envelope:

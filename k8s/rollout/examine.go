@@ -1,8 +1,6 @@
 package rollout
 
 import (
-	"fmt"
-	"strings"
 	"time"
 
 	"midwatch/k8s"
@@ -82,11 +80,11 @@ func (a *assessment) examine(p *k8s.PodRow) finding {
 			f.detail = "node " + p.Node
 		}
 	case p.Reason == reasonGates:
-		f.fatal = !a.within(newest(p.ReadySince, p.RunningSince), gatesGrace)
+		f.fatal, f.detail = !a.within(newest(p.ReadySince, p.RunningSince), gatesGrace), gateWords(f.detail)
 	case p.Reason == "" || p.Reason == reasonUnready:
 		a.unready(p, &f)
 	default: // image, config and create errors do not pass by themselves
-		f.fatal = true
+		f.fatal, f.detail = true, imageWords(p.Reason, f.detail)
 	}
 	return f
 }
@@ -100,7 +98,7 @@ func (a *assessment) creating(p *k8s.PodRow, f *finding) {
 		"FailedPrepareDynamicResources", "FailedCreatePodSandBox", "NetworkNotReady")
 	switch {
 	case e != nil:
-		f.reason, f.detail, f.event, grace = e.Reason, e.Message.String(), e, eventGrace
+		f.reason, f.detail, f.event, grace = e.Reason, volumeWords(e.Message.String()), e, eventGrace
 	case p.Started.IsZero() && p.Node != "" && p.Reason == "":
 		f.reason, f.detail, grace = reasonNotStarted, "the kubelet of "+p.Node+" has not acted", startGrace
 	case p.Reason == reasonInitializing && p.Container != "" && p.Message != "":
@@ -115,9 +113,11 @@ func (a *assessment) unready(p *k8s.PodRow, f *finding) {
 	f.reason = reasonUnready
 	f.detail = ""
 	if e := a.newestEvent(p.Ref(), p.RunningSince, "Unhealthy"); e != nil {
-		f.event, f.detail = e, e.Message.String()
+		f.event, f.detail = e, probeWords(e.Message.String())
 	} else if p.Starting {
-		f.detail = "the startup probe has not passed"
+		f.detail = "startup probe not passed"
+	} else if p.Containers > 1 && p.Container != "" {
+		f.detail = "container " + p.Container
 	}
 	from := newest(p.RunningSince, startOf(p))
 	switch {
@@ -130,30 +130,4 @@ func (a *assessment) unready(p *k8s.PodRow, f *finding) {
 	default:
 		f.fatal = !a.within(from, a.o.ProbeBudget())
 	}
-}
-
-// exitWords says how the last container of a crashing pod ended.
-func exitWords(p *k8s.PodRow) string {
-	var words string
-	switch {
-	case p.ExitReason == "":
-		return p.Message.String()
-	case p.ExitReason == "Error" || p.ExitReason == "Completed":
-		words = fmt.Sprintf("exit %d", p.ExitCode)
-	case p.ExitReason == "OOMKilled":
-		words = p.ExitReason
-	default:
-		words = fmt.Sprintf("%s, exit %d", p.ExitReason, p.ExitCode)
-	}
-	if m := p.Message.String(); m != "" && !strings.HasPrefix(m, "back-off ") && p.Reason != reasonUnready {
-		words += ": " + m
-	}
-	return words
-}
-
-// schedulingWords leaves out what the scheduler says about preemption: it
-// repeats the counts.
-func schedulingWords(s string) string {
-	before, _, _ := strings.Cut(s, " preemption: ")
-	return strings.TrimSuffix(before, ".")
 }

@@ -131,10 +131,22 @@ func (a *assessment) finishRevisions() {
 		switch {
 		case r.New:
 			s.Revision = r
+		case r.Current == 0 && a.isTwin(r.UID):
 		case s.PreviousRevision.Name == "" || (s.PreviousRevision.Current == 0 && r.Current > 0):
 			s.PreviousRevision = r
 		}
 	}
+}
+
+// isTwin reports whether a set has the same template as the new one: two may,
+// after an upgrade, and an empty one is nothing that ran before.
+func (a *assessment) isTwin(uid string) bool {
+	for _, rs := range a.Sets {
+		if rs.UID == uid {
+			return a.current != nil && rs.Template == a.current.Template && rs.Template != Fingerprint{}
+		}
+	}
+	return false
 }
 
 // rolloutStart is when the rollout under way began: when its revision was

@@ -59,9 +59,8 @@ func (a *assessment) startSeverity(up int) live.Severity {
 // more.
 func (a *assessment) starting(up int, head string) k8s.Verdict {
 	g := a.troubles[0]
-	text := head + "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
 	a.status.BlockedBy = a.waitingForAny()
-	v := verdict(live.Info, k8s.PhaseProgressing, g.reason, g.since, "%s", text)
+	v := verdict(live.Info, k8s.PhaseProgressing, g.reason, g.since, "%s", head+g.waitingFor())
 	switch {
 	case a.recentlyChanged():
 	case up == 0:
@@ -90,13 +89,14 @@ func (a *assessment) done(reason string, since time.Time, text string) k8s.Verdi
 	return verdict(live.OK, k8s.PhaseDone, reason, since, "%s", text)
 }
 
-// create is the verdict on pods that cannot be created.
-func (a *assessment) create(b *blockage, up, n int) k8s.Verdict {
-	what := "pods cannot be created"
-	if b.reason == "FailedDelete" {
-		what = "old pods cannot be deleted"
+// create is the verdict on pods that cannot be created, during a rollout or
+// after it.
+func (a *assessment) create(b *blockage, up, n, updated int) k8s.Verdict {
+	head := fmt.Sprintf("%d of %d available, ", up, n)
+	if updated < n && up >= n {
+		head = fmt.Sprintf("stuck: %d of %d updated, ", updated, n)
 	}
-	v := verdict(a.severity(up), k8s.PhaseDegraded, b.reason, b.since, "%s", withWords(fmt.Sprintf("%d of %d available; %s", up, n, what), b.words()))
+	v := verdict(a.severity(up), k8s.PhaseDegraded, b.reason, b.since, "%s", withWords(head+b.what(), b.words()))
 	v.Evidence = b.evidence
 	return v
 }

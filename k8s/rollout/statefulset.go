@@ -57,7 +57,7 @@ func (a *assessment) statefulPhase() k8s.Verdict {
 		return a.blockedByOrder(trapped)
 	}
 	if b := a.createEvent(o.Status.Replicas < o.Replicas); b != nil {
-		return a.create(b, a.up(), o.Replicas)
+		return a.create(b, a.up(), o.Replicas, o.Status.Updated)
 	}
 	switch {
 	case a.statefulComplete():
@@ -160,7 +160,7 @@ func (a *assessment) updatingByOrdinal() k8s.Verdict {
 	want := o.Replicas - o.Partition
 	s.BlockedBy = a.waitingForAny()
 	since := a.rolloutStart()
-	if g := a.fatal(); g != nil {
+	if g := a.fatal(); g != nil && !a.aboutToBeReplaced(g, since) {
 		v := verdict(a.severity(a.up()), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(fmt.Sprintf("stuck: %d of %d updated", o.Status.Updated, want), g))
 		v.Evidence = a.evidence()
 		if o.OrderedReady && g.reason != reasonTerminating && strings.Contains(strings.Join(a.waiting(), " "), g.pods[0].Name) {
@@ -177,14 +177,24 @@ func (a *assessment) updatingByOrdinal() k8s.Verdict {
 	}
 	text := fmt.Sprintf("rolling out: %d of %d updated, %d of %d ready", o.Status.Updated, want, o.Status.Ready, o.Replicas)
 	if len(a.troubles) > 0 {
-		g := a.troubles[0]
-		text += "; waiting for " + nameList(podNames(g.pods), 44) + " (" + g.reason + ")"
+		text += a.troubles[0].waitingFor()
 	}
 	v := verdict(live.Info, k8s.PhaseProgressing, "RollingUpdate", since, "%s", text)
 	if o.Strategy == rollingUpdate && a.up() < a.needed && o.Replicas > 1 {
 		v.Severity = live.Warn
 	}
 	return v
+}
+
+// aboutToBeReplaced reports whether the pods in trouble are old ones that a
+// set without order (Parallel) deletes by itself when an update begins.
+func (a *assessment) aboutToBeReplaced(g *trouble, since time.Time) bool {
+	for _, p := range g.pods {
+		if a.o.OrderedReady || p.Terminating() || p.Revision == a.o.UpdateRevision || p.Ordinal-a.o.OrdinalStart < a.o.Partition {
+			return false
+		}
+	}
+	return a.within(since, creatingGrace)
 }
 
 // statefulShortage is a set that is not updating and lacks pods. An ordered
@@ -199,7 +209,7 @@ func (a *assessment) statefulShortage() k8s.Verdict {
 	if o.OrderedReady && o.Status.Replicas < o.Replicas && highest == o.Status.Replicas-1 && a.fatal() == nil && len(a.troubles) > 0 {
 		a.status.BlockedBy = a.waitingForAny()
 		g := a.troubles[0]
-		return verdict(live.Info, k8s.PhaseProgressing, g.reason, g.since, "growing: %d of %d ready; waiting for %s (%s)", o.Status.Ready, o.Replicas, nameList(podNames(g.pods), 44), g.reason)
+		return verdict(live.Info, k8s.PhaseProgressing, g.reason, g.since, "growing: %d of %d ready%s", o.Status.Ready, o.Replicas, g.waitingFor())
 	}
 	return a.shortage(a.up(), o.Replicas, "pod", time.Time{})
 }

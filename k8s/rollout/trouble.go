@@ -171,13 +171,19 @@ func (a *assessment) fatal() *trouble {
 
 // waiting are the pods of the new revision that are not available yet, by
 // name: what a rollout without room waits for.
-func (a *assessment) waiting() []string { return a.unavailable(a.own) }
+func (a *assessment) waiting() []string {
+	names := a.unavailable(a.own)
+	slices.Sort(names)
+	return names
+}
 
 // waitingForAny are those of all revisions, in the order of their ordinals: a
 // StatefulSet or DaemonSet waits for any of them.
 func (a *assessment) waitingForAny() []string {
 	pods := slices.Concat(a.own, a.old, a.stuckLeaving())
-	slices.SortStableFunc(pods, func(x, y *k8s.PodRow) int { return cmp.Compare(x.Ordinal, y.Ordinal) })
+	slices.SortFunc(pods, func(x, y *k8s.PodRow) int {
+		return cmp.Or(cmp.Compare(x.Ordinal, y.Ordinal), cmp.Compare(x.Name, y.Name))
+	})
 	return a.unavailable(pods)
 }
 

@@ -18,6 +18,9 @@ const (
 	// sentence is how long a verdict's message may get before details are
 	// left out, in characters.
 	sentence = 120
+	// slack is how much longer it may get rather than cut a detail short, and
+	// how much of a detail is worth showing.
+	slack = 14
 )
 
 // verdict composes one. Nothing in a message may depend on how much time has
@@ -58,7 +61,7 @@ func nameList(names []string, width int) string {
 }
 
 func podNames(pods []*k8s.PodRow) []string {
-	out := make([]string, 0, len(pods))
+	var out []string
 	for _, p := range pods {
 		out = append(out, p.Name)
 	}
@@ -79,19 +82,37 @@ func shorten(s string, n int) string {
 // detail gets what room the sentence has left.
 func withCause(head string, g *trouble) string {
 	text := head + "; " + g.tally() + ": " + g.reason
-	tail := " (" + nameList(podNames(g.pods), 44) + ")"
+	width := 44
+	if g.detail != "" {
+		width = 24
+	}
+	tail := " (" + nameList(podNames(g.pods), width) + ")"
 	if g.oldToo > 0 {
 		tail += ", and so are " + count(g.oldToo, "old pod")
 	}
-	if room := sentence - utf8.RuneCountInString(text+tail) - 2; g.detail != "" && room >= 16 {
+	room := sentence - utf8.RuneCountInString(text+tail) - 2
+	switch {
+	case g.detail == "":
+	case utf8.RuneCountInString(g.detail) <= room+slack:
+		text += ", " + g.detail
+	case room >= slack:
 		text += ", " + shorten(g.detail, room)
 	}
 	return text + tail
 }
 
-// withWords is "head; words", the words cut to what room is left.
+// waitingFor is "; waiting for a, b (ContainersNotReady)".
+func (g *trouble) waitingFor() string {
+	reason := g.reason
+	if g.detail != "" && len(g.detail) <= 2*slack {
+		reason += ", " + g.detail
+	}
+	return "; waiting for " + nameList(podNames(g.pods), 44) + " (" + reason + ")"
+}
+
+// withWords is "head: words", the words cut to what room is left.
 func withWords(head, words string) string {
-	return head + "; " + shorten(words, max(sentence-utf8.RuneCountInString(head)-2, 60))
+	return head + ": " + shorten(words, max(sentence-utf8.RuneCountInString(head)-2, 60))
 }
 
 // revisionEvidence says what images a rollout brought.
