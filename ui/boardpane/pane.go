@@ -82,12 +82,14 @@ func (p *Pane) Title() string {
 // Topics is the board.
 func (p *Pane) Topics() []live.Topic { return []live.Topic{{Name: watch.TopicBoard}} }
 
-// Update takes a batch, or the answer to a verb.
+// Update takes a batch, a key typed beside the filter, or the answer to a verb.
 func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 	p.env = env
 	switch msg := msg.(type) {
 	case live.Batch:
 		p.take(msg)
+	case tea.KeyPressMsg:
+		return pane.Press(p, msg)
 	case pane.FailedMsg:
 		if cmd, handled := p.verbs.Update(msg); handled {
 			return cmd

@@ -184,7 +184,7 @@ func columns(namespace bool) []widget.Column[*k8s.Workload] {
 	}
 	return append(list,
 		widget.Column[*k8s.Workload]{
-			ID: "workload", Title: "workload", Min: 12, Max: 44,
+			ID: "workload", Title: "workload", Min: 12, Max: 44, Middle: true,
 			Measure: func(w *k8s.Workload) int { return len(k8s.ShortKind(w.Kind)) + 1 + widget.Width(w.Name) },
 			Cell:    nameCell,
 		},

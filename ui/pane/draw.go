@@ -7,6 +7,7 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/live"
+	"midwatch/ui/bind"
 	"midwatch/ui/widget"
 )
 
@@ -22,4 +23,14 @@ func (m FailedMsg) Toast() tea.Cmd { return Toast(live.Fail, m.String()) }
 func (m FailedMsg) String() string {
 	why, _, _ := strings.Cut(m.Err.Error(), "\n")
 	return foreign.Clean(m.What + ": " + why).String()
+}
+
+// Press does what a key is bound to in p. The root dispatches keys itself; a
+// pane gets one in Update while a filter is being typed, to move about.
+func Press(p Pane, k tea.KeyPressMsg) tea.Cmd {
+	b, ok := bind.Match(p.Bindings(), k.String())
+	if !ok || b.Writes || b.Reason() != "" {
+		return nil
+	}
+	return b.Do()
 }

@@ -74,6 +74,30 @@ func Clip(s string, w int, more string) string {
 	return prefix(s, w-1) + more
 }
 
+// clipMiddle cuts s to at most w cells in its middle.
+func clipMiddle(s string, w int, more string) string {
+	if !isPlain(s) || len(s) <= w || w < 8 {
+		return Clip(s, w, more)
+	}
+	tail := min(w/2, 12)
+	return s[:w-1-tail] + more + s[len(s)-tail:]
+}
+
+// clipMiddle cuts the last piece, the name, in its middle.
+func (r Rich) clipMiddle(w int, more string) Rich {
+	n := len(r) - 1
+	if n < 0 || r.Width() <= w {
+		return r
+	}
+	before := r[:n].Width()
+	if before >= w {
+		return r
+	}
+	out := append(make(Rich, 0, len(r)), r...)
+	out[n].Text = clipMiddle(safe(r[n].Text), w-before, more)
+	return out
+}
+
 // prefix is the longest start of s that takes at most w cells.
 func prefix(s string, w int) string {
 	if w <= 0 {

@@ -14,6 +14,9 @@ type Column[T any] struct {
 	Flex int
 	// Right aligns it to the right: numbers and ages.
 	Right bool
+	// Middle cuts what is too long in its middle: the ends of a pod's name say
+	// most.
+	Middle bool
 	// Optional columns leave when the box is too narrow, the highest number
 	// first; 0 always stays.
 	Optional int

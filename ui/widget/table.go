@@ -105,6 +105,11 @@ func (t *Table[T]) Select(key string) {
 	}
 }
 
+// Reset forgets the selection: what follows are rows of something else.
+func (t *Table[T]) Reset() {
+	t.rows, t.picked, t.cursor, t.offset = nil, "", 0, 0
+}
+
 // SetRows replaces the rows. The selected row stays selected and, as far as
 // possible, where it is on the screen; when it is gone, the nearest row that
 // was beside it and is still there is selected.
@@ -271,7 +276,11 @@ func (t *Table[T]) row(b *strings.Builder, d Draw, widths []int, at, w int) {
 		if len(out) > first {
 			out = append(out, Piece{theme.Text, " "})
 		}
-		out = appendPadded(out, t.columns[i].Cell(d, row), n, t.columns[i].Right, more)
+		cell := t.columns[i].Cell(d, row)
+		if t.columns[i].Middle {
+			cell = cell.clipMiddle(n, more)
+		}
+		out = appendPadded(out, cell, n, t.columns[i].Right, more)
 	}
 	var over *theme.Token
 	if at == t.cursor {
