@@ -3,6 +3,7 @@ package app
 import (
 	tea "charm.land/bubbletea/v2"
 
+	"midwatch/live"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
 	"midwatch/ui/widget"
@@ -40,24 +41,23 @@ func (m *Model) onFilter(msg tea.Msg) (tea.Cmd, bool) {
 	switch msg := msg.(type) {
 	case tea.PasteMsg:
 		f.input.Paste(msg.Content)
-		f.apply(f.input.Text())
-		return nil, true
+		return f.apply(m, f.input.Text()), true
 	case tea.KeyPressMsg:
 		switch msg.String() {
 		case "esc":
-			f.apply(f.before)
 			m.filter = nil
+			return f.apply(m, f.before), true
 		case "enter":
 			m.filter = nil
-			if f.wrong != "" {
-				f.apply(f.before)
-				return m.warn(f.wrong), true
+			if why := f.wrong; why != "" {
+				m.toast(live.Warn, why)
+				return f.apply(m, f.before), true
 			}
 		case "up", "down", "pgup", "pgdown":
 			return m.deliver(f.tile, msg), true
 		default:
 			if f.input.Key(msg) {
-				f.apply(f.input.Text())
+				return f.apply(m, f.input.Text()), true
 			}
 		}
 		return nil, true
@@ -67,12 +67,26 @@ func (m *Model) onFilter(msg tea.Msg) (tea.Cmd, bool) {
 
 // apply narrows the pane while typing; an expression that is not complete
 // leaves it as it was.
-func (f *filterLine) apply(expr string) {
+func (f *filterLine) apply(m *Model, expr string) tea.Cmd {
+	cmd, err := m.setFilter(f.tile, expr)
 	f.wrong = ""
-	f.tile.touch()
-	if err := f.pane.SetFilter(expr); err != nil {
+	if err != nil {
 		f.wrong = err.Error()
 	}
+	return cmd
+}
+
+// setFilter narrows a pane, and lets it say what is selected now.
+func (m *Model) setFilter(t *tile, expr string) (tea.Cmd, error) {
+	f, ok := t.pane.(pane.Filterer)
+	if !ok {
+		return nil, nil
+	}
+	t.touch()
+	if err := f.SetFilter(expr); err != nil {
+		return nil, err //nolint:wrapcheck // the pane's own words, for the user
+	}
+	return m.deliver(t, pane.FilteredMsg{}), nil
 }
 
 func (f *filterLine) line(w int) widget.Rich {

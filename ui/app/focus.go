@@ -99,11 +99,11 @@ func (m *Model) aim(t *tile, ref k8s.Ref) tea.Cmd {
 // goBack undoes the last step in: filter, stack, zoom, focus, in this order.
 func (m *Model) goBack() tea.Cmd {
 	if f, ok := m.focus.pane.(pane.Filterer); ok && f.Filter() != "" {
-		m.focus.touch()
-		if err := f.SetFilter(""); err != nil {
+		cmd, err := m.setFilter(m.focus, "")
+		if err != nil {
 			return m.warn(err.Error())
 		}
-		return nil
+		return cmd
 	}
 	switch {
 	case m.focus.number == 0:

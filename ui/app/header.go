@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"midwatch/foreign"
 	"midwatch/k8s/connect"
 	"midwatch/k8s/watch"
 	"midwatch/live"
@@ -79,10 +80,10 @@ func (m *Model) headerLines() []string {
 	left, right := m.place1(), m.who()
 	if !m.twoHeaderLines() {
 		return []string{m.headerLine(fitFirst(w, join(left, m.sources(2), right), join(left, m.sources(1), right), join(left, m.sources(0), right),
-			join(left, m.sources(1)), join(left, m.sources(0)), join(m.placeShort(), m.sources(0)), m.placeShort()))}
+			join(left, m.sources(1)), join(left, m.sources(0)), join(m.placeShort(false), m.sources(0)), join(m.placeShort(true), m.sources(0)), m.placeShort(true)))}
 	}
 	return []string{
-		m.headerLine(fitFirst(w, join(left, right), left, m.placeShort())),
+		m.headerLine(fitFirst(w, join(left, right), left, m.placeShort(false), m.placeShort(true))),
 		m.headerLine(fitFirst(w, m.sources(3), m.sources(2), m.sources(1), m.sources(0))),
 	}
 }
@@ -132,7 +133,7 @@ func join(parts ...widget.Rich) widget.Rich {
 // written to.
 func (m *Model) place1() widget.Rich {
 	id := m.identity()
-	r := widget.Rich{{Token: theme.Header, Text: " "}, {Token: theme.Chip, Text: " " + cmp.Or(m.here().Context, "no context") + " "}}
+	r := widget.Rich{{Token: theme.Header, Text: " "}, {Token: theme.Chip, Text: " " + m.contextName() + " "}}
 	if m.session != nil {
 		uid := cmp.Or(shortID(id.UID), "cluster ?")
 		r = append(r, widget.Piece{Token: theme.Header, Text: " " + uid})
@@ -141,12 +142,18 @@ func (m *Model) place1() widget.Rich {
 	return append(r, m.lockPiece())
 }
 
-// placeShort is the same where there is no room.
-func (m *Model) placeShort() widget.Rich {
+// placeShort is the same where there is little room, or none.
+func (m *Model) placeShort(none bool) widget.Rich {
 	lock := m.lockPiece()
-	lock.Text = strings.ReplaceAll(strings.ReplaceAll(lock.Text, "READ-ONLY", "RO"), "UNLOCKED", "RW")
-	context := widget.Say(theme.Chip, " "+cmp.Or(m.here().Context, "no context")+" ")
+	if none {
+		lock.Text = strings.ReplaceAll(strings.ReplaceAll(lock.Text, "READ-ONLY", "RO"), "UNLOCKED", "RW")
+	}
+	context := widget.Say(theme.Chip, " "+m.contextName()+" ")
 	return join(widget.Rich{lock}, context, widget.Say(theme.Header, "ns "+m.scopeText()))
+}
+
+func (m *Model) contextName() string {
+	return cmp.Or(foreign.CleanN(m.here().Context, 80).String(), "no context")
 }
 
 func (m *Model) scopeText() string {
@@ -201,7 +208,7 @@ func (m *Model) sources(detail int) widget.Rich {
 		if d >= live.StaleAfter {
 			word = "stale "
 		}
-		return widget.Say(theme.Danger, fmt.Sprintf(" %s%s: %s ", word, span(d), m.health().Err))
+		return widget.Say(theme.Danger, fmt.Sprintf(" %s%s: %s ", word, outage(d), m.health().Err))
 	}
 	all, _ := m.snaps[live.Topic{Name: watch.TopicSources}].Value.([]live.Source)
 	if len(all) == 0 {
@@ -259,7 +266,7 @@ func (m *Model) sourcePiece(s live.Source, detail int) widget.Piece {
 		}
 		text := name + " " + s.State.String()
 		if !since.IsZero() {
-			text += " " + span(m.now.Sub(since))
+			text += " " + outage(m.now.Sub(since))
 		}
 		return widget.Piece{Token: theme.Warn, Text: text}
 	}
@@ -268,6 +275,14 @@ func (m *Model) sourcePiece(s live.Source, detail int) widget.Piece {
 		text = s.Err.String()
 	}
 	return widget.Piece{Token: theme.Warn, Text: text}
+}
+
+// outage is for how long something has been away: "52s", "3m", "2h10m".
+func outage(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%ds", d/time.Second)
+	}
+	return span(d.Truncate(time.Minute))
 }
 
 // shortSource is kubectl's short name of a resource.

@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"midwatch/k8s"
+	"midwatch/live"
 	"midwatch/ui/bind"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
@@ -129,12 +130,18 @@ func (m *Model) retry() tea.Cmd {
 	if m.session.Watch != nil {
 		m.session.Watch.Retry()
 	}
-	m.touchAll()
-	return pane.Send(pane.ToastMsg{Text: "asking again for what could not be read"})
+	m.toast(live.Info, "asking again for what could not be read")
+	var cmds []tea.Cmd
+	for i := range m.cells {
+		if t := m.cells[i].shown; t != nil {
+			cmds = append(cmds, m.deliver(t, pane.RefreshMsg{}))
+		}
+	}
+	return tea.Batch(cmds...)
 }
 
 func (m *Model) showJournal() tea.Cmd {
-	return m.open(pane.OpenMsg{Pane: "journal"})
+	return m.open(pane.OpenMsg{Pane: pane.Journal})
 }
 
 // showHelp lists the bindings of the focused pane, then those that work
@@ -242,7 +249,7 @@ func KeysMarkdown() string {
 		}
 	}
 	for _, k := range m.opts.Panes {
-		p := k.New(Deps{Session: &Session{}}, k8s.Ref{}, "")
+		p := k.New(k.ID, Deps{Session: &Session{}}, k8s.Ref{}, "")
 		list := p.Bindings()
 		if c, ok := p.(pane.Closer); ok {
 			c.Close()

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -30,7 +31,7 @@ type Model struct {
 	hubCtx   context.Context // ends with the session
 	hubEnd   context.CancelFunc
 	wanted   []live.Topic
-	snaps    live.Batch // the root's own topics
+	snaps    live.Batch // the newest of every wanted topic
 	opening  *opening
 	closing  int // sessions being closed
 	writes   int // writes on their way
@@ -49,6 +50,7 @@ type Model struct {
 	focus    *tile
 	focused  map[*tile]int // when each had the focus last, in turns
 	turn     int
+	opened   int     // panes put on the stack so far
 	back     []*tile // where esc returns to, the newest last
 	zoomed   bool
 	selected k8s.Ref
@@ -96,6 +98,7 @@ func (m *Model) Init() tea.Cmd {
 	} else {
 		cmds = append(cmds, m.listen())
 	}
+	cmds = append(cmds, m.want())
 	m.compose()
 	return tea.Batch(append(cmds, m.schedule())...)
 }
@@ -119,9 +122,9 @@ func (m *Model) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
 		}
 	}
 	m.toasts.Expire(m.now)
-	m.want()
+	more := m.want()
 	m.compose()
-	return m, tea.Batch(cmd, m.schedule())
+	return m, tea.Batch(cmd, more, m.schedule())
 }
 
 // View is the frame composed by the last Update.
@@ -150,7 +153,12 @@ func (m *Model) kind(id pane.ID) (Kind, bool) {
 func (m *Model) newTile(k Kind, number int, ref k8s.Ref, arg string) *tile {
 	t := &tile{id: k.ID, number: number, ref: ref, arg: arg}
 	t.env.Tasks = m.tasks
-	t.pane = k.New(Deps{Session: m.session, Tasks: m.tasks, Clock: m.clock, Journal: m.opts.Journal}, ref, arg)
+	address := k.ID
+	if number == 0 { // its tasks must not be taken for those of its like below
+		m.opened++
+		address += pane.ID(fmt.Sprintf("-%d", m.opened))
+	}
+	t.pane = k.New(address, Deps{Session: m.session, Tasks: m.tasks, Clock: m.clock, Journal: m.opts.Journal}, ref, arg)
 	m.env(t)
 	return t
 }

@@ -83,9 +83,9 @@ type Kind struct {
 	// Scoped panes show the whole scope when opened by name; others show the
 	// selection.
 	Scoped bool
-	// New makes one for an object; the zero Ref stands for the whole scope,
-	// or for the selection that follows.
-	New func(d Deps, ref k8s.Ref, arg string) pane.Pane
+	// New makes one with an address of its own; the zero Ref stands for the
+	// whole scope, or for the selection that follows.
+	New func(id pane.ID, d Deps, ref k8s.Ref, arg string) pane.Pane
 }
 
 // Deps is what panes are made from.

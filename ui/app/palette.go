@@ -49,13 +49,11 @@ func kindCommand(help, short string, more ...string) command {
 			return nil
 		}
 		m.focusOn(m.base[0])
-		if f, ok := m.base[0].pane.(pane.Filterer); ok {
-			m.base[0].touch()
-			if err := f.SetFilter(short); err != nil {
-				return m.warn(err.Error())
-			}
+		cmd, err := m.setFilter(m.base[0], short)
+		if err != nil {
+			return m.warn(err.Error())
 		}
-		return nil
+		return cmd
 	}}
 }
 
@@ -143,7 +141,7 @@ func (p *palette) offerAll(m *Model, add func(widget.Choice, func(*Model) tea.Cm
 	}
 	offerBindings := func(t *tile, list []bind.Binding) {
 		for _, b := range list {
-			if b.ID == "app.palette" || b.Do == nil {
+			if b.ID == "app.palette" || (b.Do == nil && b.Reason() == "") {
 				continue
 			}
 			note := b.Help

@@ -3,6 +3,7 @@ package app
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -195,12 +196,8 @@ func (m *Model) onBatch(msg tea.Msg) (tea.Cmd, bool) {
 	if b.session != m.session || b.err != nil {
 		return nil, true
 	}
-	for _, topic := range rootTopics() {
-		if s, ok := b.batch[topic]; ok {
-			m.snaps[topic] = s
-			m.refreshOverlays()
-		}
-	}
+	maps.Copy(m.snaps, b.batch)
+	m.refreshOverlays()
 	var cmds []tea.Cmd
 	for _, t := range m.tiles() {
 		if part := t.own(b.batch); part != nil {
@@ -232,15 +229,14 @@ func (m *Model) onAddressed(msg tea.Msg) (tea.Cmd, bool) {
 	return nil, true
 }
 
-// addressee is the pane of that name; of several, the one used last.
+// addressee is the pane of that address, or nil when it is gone.
 func (m *Model) addressee(id pane.ID) *tile {
-	var found *tile
 	for _, t := range m.tiles() {
-		if t.pane.ID() == id && (found == nil || m.focused[t] > m.focused[found]) {
-			found = t
+		if t.pane.ID() == id {
+			return t
 		}
 	}
-	return found
+	return nil
 }
 
 // onAsked does what a pane asks of the root.

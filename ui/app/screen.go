@@ -48,8 +48,7 @@ func (m *Model) compose() {
 func (m *Model) suspendedDrawing() bool { return m.size.W <= 0 || m.size.H <= 0 }
 
 func (m *Model) title() string {
-	w := m.here()
-	return "midwatch " + cmp.Or(w.Context, "") + "/" + m.scopeText()
+	return "midwatch " + m.contextName() + "/" + m.scopeText()
 }
 
 // tooSmall is the frame of a terminal that is too small; "" when it is not.

@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -84,7 +86,6 @@ func (m *Model) attach(s *Session) {
 		m.focusOn(m.base[0])
 	}
 	m.pace()
-	m.want()
 }
 
 // listen waits for what the session has to say next.
@@ -111,37 +112,53 @@ func (m *Model) pace() {
 	m.opts.Waits.Interval(m.session.Hub, d)
 }
 
-// want tells the hub which topics the screen shows now.
-func (m *Model) want() {
+// want tells the hub which topics the screen shows now. A pane that asks for
+// one which is there already gets it at once: the hub speaks of it again only
+// when it changes.
+func (m *Model) want() tea.Cmd {
 	if m.session == nil || m.session.Hub == nil {
-		return
+		return nil
 	}
 	now := make([]live.Topic, 0, len(m.wanted)+4)
 	for _, t := range rootTopics() {
 		now = append(now, t)
 	}
+	var cmds []tea.Cmd
 	for i := range m.cells {
-		if t := m.cells[i].shown; t != nil {
-			now = append(now, t.pane.Topics()...)
+		t := m.cells[i].shown
+		if t == nil {
+			continue
 		}
+		topics := t.pane.Topics()
+		now = append(now, topics...)
+		if known := m.known(t, topics); known != nil {
+			cmds = append(cmds, m.deliver(t, known))
+		}
+		t.topics = topics
 	}
-	if sameTopics(now, m.wanted) {
-		return
+	if !slices.Equal(now, m.wanted) {
+		m.wanted = now
+		m.session.Hub.Want(now...)
+		maps.DeleteFunc(m.snaps, func(t live.Topic, _ live.Snapshot) bool { return !slices.Contains(now, t) })
 	}
-	m.wanted = now
-	m.session.Hub.Want(now...)
+	return tea.Batch(cmds...)
 }
 
-func sameTopics(a, b []live.Topic) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for i := range a {
-		if a[i] != b[i] {
-			return false
+// known is what is there already of the topics that are new to a pane.
+func (m *Model) known(t *tile, topics []live.Topic) live.Batch {
+	var batch live.Batch
+	for _, topic := range topics {
+		if slices.Contains(t.topics, topic) {
+			continue
+		}
+		if s, ok := m.snaps[topic]; ok {
+			if batch == nil {
+				batch = live.Batch{}
+			}
+			batch[topic] = s
 		}
 	}
-	return true
+	return batch
 }
 
 // switchTo opens another session beside the one on the screen, which stays

@@ -30,6 +30,8 @@ type tile struct {
 		valid   bool
 	}
 	block []string
+	// topics are those it asked for last.
+	topics []live.Topic
 }
 
 // touch says that the pane may look different now.
