@@ -79,7 +79,15 @@ func (m *Model) open(msg pane.OpenMsg) tea.Cmd {
 	}
 	m.back = append(m.back, m.focus)
 	m.focusOn(t)
-	return m.aim(t, msg.Ref)
+	return tea.Batch(m.start(t), m.aim(t, msg.Ref))
+}
+
+// start lets a pane read what it needs, now that it is on the screen.
+func (m *Model) start(t *tile) tea.Cmd {
+	if s, ok := t.pane.(pane.Starter); ok {
+		return s.Start(m.env(t))
+	}
+	return nil
 }
 
 // sameObject compares by identity: what is recreated under its name is still

@@ -65,6 +65,11 @@ type Targeted interface {
 	SetTarget(env *Env, ref k8s.Ref) tea.Cmd
 }
 
+// Starter is a pane that reads something once it is on the screen.
+type Starter interface {
+	Start(env *Env) tea.Cmd
+}
+
 // Filterer is a pane with a filter: text, re:EXPR, or !text.
 type Filterer interface {
 	Filter() string
