@@ -115,6 +115,8 @@ func explainNetwork(err error, where *OpenError) (Problem, bool) {
 		netErr  net.Error
 	)
 	switch {
+	case errors.Is(err, context.Canceled):
+		return Problem{What: "interrupted"}, true
 	case errors.As(err, &timeout):
 		p.Why = timeout.Error()
 		if timeout.Connected {

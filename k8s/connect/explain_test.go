@@ -5,9 +5,13 @@ import (
 	"crypto/tls"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -43,11 +47,14 @@ func page(code int, html string) http.HandlerFunc {
 }
 
 // tlsServer is an HTTPS server and a configuration that trusts it.
-func tlsServer(t *testing.T, h http.Handler) (*httptest.Server, *rest.Config) {
+func tlsServer(t *testing.T, h http.Handler, change ...func(*httptest.Server)) (*httptest.Server, *rest.Config) {
 	t.Helper()
 	s := httptest.NewUnstartedServer(h)
 	s.EnableHTTP2 = true
-	s.Config.ErrorLog = nil
+	for _, c := range change {
+		c(s)
+	}
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // handshakes fail on purpose
 	s.StartTLS()
 	t.Cleanup(s.Close)
 	return s, &rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: pemOf(s)}}
@@ -149,6 +156,9 @@ func TestUnreachableServersAreExplained(t *testing.T) {
 		{"another authority", change(func(c *rest.Config) { c.CAData = otherCA(t) }), connect.KindTLS, []string{"cannot trust " + trusted.URL, "authority the kubeconfig does not know"}},
 		{"another name", change(func(c *rest.Config) { c.ServerName = "api.prod.invalid" }), connect.KindTLS, []string{"another name", "api.prod.invalid"}},
 		{"plain HTTP", &rest.Config{Host: "https" + strings.TrimPrefix(plain.URL, "http"), TLSClientConfig: rest.TLSClientConfig{Insecure: true}}, connect.KindNotKubernetes, []string{"plain HTTP"}},
+		{"the proxy is away", change(func(c *rest.Config) {
+			c.Proxy = func(*http.Request) (*url.URL, error) { return url.Parse(closed.URL) }
+		}), connect.KindUnreachable, []string{"the proxy could not be used", "connection refused", "HTTPS_PROXY"}},
 		{"no such host", &rest.Config{Host: "https://api.invalid:6443", Dial: func(context.Context, string, string) (net.Conn, error) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Err: "no such host", Name: "api.invalid", IsNotFound: true}}
 		}}, connect.KindUnreachable, []string{`"api.invalid" could not be resolved (no such host)`}},
@@ -166,10 +176,9 @@ func TestUnreachableServersAreExplained(t *testing.T) {
 
 func TestExpiredCertificateOfTheServer(t *testing.T) {
 	cert, ca := expiredCertificate(t)
-	s := httptest.NewUnstartedServer(http.NotFoundHandler())
-	s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
-	s.StartTLS()
-	t.Cleanup(s.Close)
+	s, _ := tlsServer(t, http.NotFoundHandler(), func(s *httptest.Server) {
+		s.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
+	})
 	_, err := as(&rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}).Open(within(t), connect.Options{})
 	says(t, connect.Explain(err), connect.KindTLS, "valid from 2020-01-01T00:00:00Z to 2021-01-01T00:00:00Z only", "clock")
 }
@@ -178,6 +187,9 @@ func TestOtherErrorsKeepTheirFirstLine(t *testing.T) {
 	p := connect.Explain(errors.New("boom\ngoroutine 1 [running]"))
 	if p.Line() != "boom" || p.Kind != connect.KindOther {
 		t.Errorf("got %+v", p)
+	}
+	if p := connect.Explain(fmt.Errorf("login: %w", context.Canceled)); p.Line() != "interrupted" {
+		t.Errorf("ctrl-c during a login: %+v", p)
 	}
 	if p := connect.Explain(nil); p != (connect.Problem{}) {
 		t.Errorf("nil explained: %+v", p)

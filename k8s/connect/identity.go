@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/version"
 
+	"midwatch/action"
 	"midwatch/foreign"
 )
 
@@ -87,7 +89,8 @@ func (c *Cluster) Identified(ctx context.Context) (Identity, error) {
 // give it back first ([Stdio.LeaveScreen]).
 //
 // A SelfSubjectReview is asked, which everyone may; servers before 1.28 do
-// not know it, and are asked for their version.
+// not know it, and are asked for their version. So are servers for which the
+// write lock takes the review, a POST, for a write.
 func (c *Cluster) Login(ctx context.Context) error {
 	ctx = context.WithValue(ctx, loginKey{}, true)
 	review := &authenticationv1.SelfSubjectReview{}
@@ -100,7 +103,7 @@ func (c *Cluster) Login(ctx context.Context) error {
 			i.Groups = cleanAll(review.Status.UserInfo.Groups)
 		})
 		return nil
-	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err):
+	case apierrors.IsNotFound(err), apierrors.IsForbidden(err), apierrors.IsMethodNotSupported(err), refused(err):
 	default:
 		return err //nolint:wrapcheck // Open says of what
 	}
@@ -108,6 +111,11 @@ func (c *Cluster) Login(ctx context.Context) error {
 		return err
 	}
 	return nil // forbidden is an answer to somebody the server knows
+}
+
+func refused(err error) bool {
+	var r *action.RefusedError
+	return errors.As(err, &r)
 }
 
 func cleanAll(all []string) []string {

@@ -3,7 +3,9 @@
 package connect_test
 
 import (
+	"crypto/tls"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +13,6 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"midwatch/demo/apiserver"
@@ -211,11 +212,9 @@ func TestPluginThatFailsLaterIsLeftAloneForAWhile(t *testing.T) {
 }
 
 func TestRejectedClientCertificate(t *testing.T) {
-	_, cfg := tlsServer(t, http.NotFoundHandler())
-	srv, _ := tlsServer(t, http.NotFoundHandler())
-	srv.TLS.ClientAuth = 4 // tls.RequireAndVerifyClientCert
-	c := rest.CopyConfig(cfg)
-	c.Host, c.CAData = srv.URL, pemOf(srv)
-	_, err := as(c).Open(within(t), connect.Options{})
+	_, cfg := tlsServer(t, http.NotFoundHandler(), func(s *httptest.Server) {
+		s.TLS = &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert}
+	})
+	_, err := as(cfg).Open(within(t), connect.Options{})
 	says(t, connect.Explain(err), connect.KindLogin, "refuses the client certificate")
 }

@@ -2,8 +2,11 @@ package connect_test
 
 import (
 	"net/http"
+	"net/http/httptest"
+	"os"
 	"testing"
 
+	"midwatch/action"
 	"midwatch/demo/apiserver"
 	"midwatch/k8s/connect"
 	"midwatch/live"
@@ -130,5 +133,62 @@ func TestRightsAreAskedForOnce(t *testing.T) {
 	s.Fail(apiserver.On("create", "selfsubjectaccessreviews", "", apiserver.Unavailable()))
 	if _, _, err := cl.Can(within(t), "list", "", "pods", "shop"); err == nil {
 		t.Error("a failed question must be an error, not a denial")
+	}
+}
+
+// Rancher and others put the API server below a path.
+func TestServerBelowAPathIsOpenedThroughTheWriteLock(t *testing.T) {
+	s, _ := world(t)
+	below := httptest.NewServer(http.StripPrefix("/k8s/clusters/c-1", s))
+	t.Cleanup(below.Close)
+	cfg := s.RESTConfig()
+	cfg.Host, cfg.Dial = below.URL+"/k8s/clusters/c-1/", nil
+	lock := action.NewLock(live.SystemClock{}, "prod", "")
+	cl := open(t, as(cfg), connect.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return action.Transport(next, lock, action.Kubernetes())
+	}})
+	if cl.User() != "oncall@example.com" || cl.Server != below.URL+"/k8s/clusters/c-1" {
+		t.Errorf("user %q, server %q", cl.User(), cl.Server)
+	}
+}
+
+func TestLockThatRefusesTheReviewDoesNotKeepTheClusterClosed(t *testing.T) {
+	_, config := world(t)
+	cl := open(t, config, connect.Options{Wrap: func(next http.RoundTripper) http.RoundTripper {
+		return action.Transport(next, action.NewLock(live.SystemClock{}, "demo", "")) // knows no reviews
+	}})
+	if cl.Version() != "v1.37.2" || cl.User() != "me" {
+		t.Errorf("version %q, user %q", cl.Version(), cl.User())
+	}
+	if h := cl.Health(); h.State != live.Ready {
+		t.Errorf("%+v", h)
+	}
+}
+
+func TestPingsAreShortenedUnlessTheUserHasSaidOtherwise(t *testing.T) {
+	_, config := world(t)
+	t.Setenv("HTTP2_READ_IDLE_TIMEOUT_SECONDS", "25")
+	t.Setenv("HTTP2_PING_TIMEOUT_SECONDS", "")
+	if err := os.Unsetenv("HTTP2_PING_TIMEOUT_SECONDS"); err != nil {
+		t.Fatal(err)
+	}
+	open(t, config, connect.Options{})
+	if idle, ping := os.Getenv("HTTP2_READ_IDLE_TIMEOUT_SECONDS"), os.Getenv("HTTP2_PING_TIMEOUT_SECONDS"); idle != "25" || ping != "5" {
+		t.Errorf("idle %q, ping %q", idle, ping)
+	}
+}
+
+// BenchmarkOpen is what stands in front of the first rows, without a network.
+func BenchmarkOpen(b *testing.B) {
+	s := apiserver.New(apiserver.Options{Seed: 7})
+	b.Cleanup(s.Close)
+	config := memory(s.RESTConfig())
+	b.ReportAllocs()
+	for b.Loop() {
+		cl, err := config.Open(b.Context(), connect.Options{})
+		if err != nil {
+			b.Fatal(err)
+		}
+		cl.Close()
 	}
 }
