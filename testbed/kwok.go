@@ -35,8 +35,13 @@ func (b *Bed) startNodes(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	config := b.file("kwok.yaml")
+	if err := os.WriteFile(config, []byte(b.kwokConfig()), 0o600); err != nil {
+		return fmt.Errorf("write kwok's configuration: %w", err)
+	}
 	port := strconv.Itoa(b.ports.kubelet)
 	_, err = b.run(kwokName, b.binaries.Kwok,
+		"--config="+config,
 		"--kubeconfig="+b.creds.kubeconfig("system:kwok"),
 		"--manage-all-nodes=true",
 		"--node-ip=127.0.0.1", "--node-port="+port, "--server-address=127.0.0.1:"+port,
@@ -56,6 +61,20 @@ func (b *Bed) startNodes(ctx context.Context) error {
 		return err
 	}
 	return b.waitNodes(ctx)
+}
+
+// kwokConfig is what kwok has no flags for. With its usual 4 workers at a time
+// the API server's latency decides how fast thousands of pods become ready.
+func (b *Bed) kwokConfig() string {
+	workers := 4
+	if b.opts.ManyPods {
+		workers = 32
+	}
+	return fmt.Sprintf(`apiVersion: config.kwok.x-k8s.io/v1alpha1
+kind: KwokConfiguration
+options:
+  podPlayStageParallelism: %d
+`, workers)
 }
 
 // applyKwokObjects applies kwok's CRDs and node stages, from its module, and
