@@ -60,9 +60,9 @@ func sooner(a, b time.Time) time.Time {
 }
 
 // sourceNames are the sources in the order of the waves.
-func sourceNames() []string {
+func sourceNames(waves [][]*resource) []string {
 	var names []string
-	for _, wave := range waves() {
+	for _, wave := range waves {
 		for _, res := range wave {
 			names = append(names, res.name)
 		}
@@ -73,7 +73,7 @@ func sourceNames() []string {
 // sources are the states of all feeds of the run, one line for a resource.
 func (r *run) sources(now time.Time) []live.Source {
 	list := make([]live.Source, 0, 12)
-	for _, name := range sourceNames() {
+	for _, name := range r.names {
 		list = append(list, r.source(name, now))
 	}
 	return list
@@ -154,7 +154,7 @@ func (r *run) podsLoading() bool {
 // loading names the resources whose first answer is not complete.
 func (r *run) loading() []string {
 	var names []string
-	for _, name := range sourceNames() {
+	for _, name := range r.names {
 		feeds := r.list(name)
 		if len(feeds) == 0 || slices.ContainsFunc(feeds, func(f *running) bool { return !f.health.over() }) {
 			names = append(names, name)
@@ -166,7 +166,7 @@ func (r *run) loading() []string {
 // restricted says what may not be read.
 func (r *run) restricted() []string {
 	var list []string
-	for _, name := range sourceNames() {
+	for _, name := range r.names {
 		instead := ""
 		feeds := r.list(name)
 		for _, f := range feeds {

@@ -26,6 +26,23 @@ func (s *Session) provide() {
 // judgedFrom are the resources a board cannot do without.
 func judgedFrom() []string { return []string{deploymentsName, statefulSetsName, daemonSetsName} }
 
+// sourceOfKind is the source of the workload with a key.
+func sourceOfKind(key string) string {
+	ref, err := k8s.ParseKey(key)
+	if err != nil {
+		return deploymentsName
+	}
+	switch ref.Kind {
+	case k8s.StatefulSet:
+		return statefulSetsName
+	case k8s.DaemonSet:
+		return daemonSetsName
+	case k8s.Rollout:
+		return rolloutsName
+	}
+	return deploymentsName
+}
+
 // snapshot carries the state of the sources a value was made from.
 func snapshot(s live.Source, value any, recheck time.Time) live.Snapshot {
 	return live.Snapshot{State: s.State, Since: s.Since, Err: s.Err, Value: value, Recheck: recheck}
@@ -42,7 +59,7 @@ func (s *Session) buildWorkload(t live.Topic, now time.Time) live.Snapshot {
 	r := s.current()
 	s.Select(t.Key)
 	_, recheck := r.boardNow()
-	state, stale := r.standing(now, judgedFrom()...)
+	state, stale := r.standing(now, sourceOfKind(t.Key))
 	return snapshot(state, r.detail(t.Key, state.State), sooner(recheck, stale))
 }
 
@@ -127,7 +144,7 @@ func (s *Session) buildEvents(t live.Topic, now time.Time) live.Snapshot {
 func (s *Session) buildSources(_ live.Topic, now time.Time) live.Snapshot {
 	r := s.current()
 	list := append(r.sources(now), s.names.source())
-	_, recheck := r.standing(now, sourceNames()...)
+	_, recheck := r.standing(now, r.names...)
 	return live.Snapshot{State: live.Ready, Value: list, Recheck: recheck}
 }
 

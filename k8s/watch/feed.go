@@ -63,12 +63,18 @@ func (f *feed) run(ctx context.Context) {
 		}
 	}
 	var pause backoff
-	version := "" // of the last complete list or event; empty: never listed
+	// The first list takes whatever the API server's watch cache has, which
+	// costs it least and is what every informer does; a later one nothing
+	// older than what was seen.
+	version, listed := "0", false
 	for ctx.Err() == nil {
 		var err error
 		verb := "list"
-		if version == "" {
-			version, err = f.relist(ctx, &pause)
+		if !listed {
+			if err = f.relist(ctx, &version); err == nil {
+				listed = true
+				pause.reset()
+			}
 		}
 		if err == nil {
 			verb = "watch"
@@ -78,7 +84,7 @@ func (f *feed) run(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case errors.Is(err, errRelist):
-			version = ""
+			listed = false
 		case err != nil:
 			if !f.recover(ctx, verb, err, &pause) {
 				return
@@ -87,28 +93,27 @@ func (f *feed) run(ctx context.Context) {
 	}
 }
 
-// relist reads everything once. The first list takes whatever the API
-// server's watch cache has (version 0), which costs it least and is what every
-// informer does; if that version is already gone, a consistent one.
-func (f *feed) relist(ctx context.Context, pause *backoff) (string, error) {
+// relist reads everything once, not older than a version; if that cannot be
+// served any more, or not yet, then as it is now.
+func (f *feed) relist(ctx context.Context, version *string) error {
 	if f.resource.exists != nil {
 		if err := f.resource.exists(ctx, f.cluster); err != nil {
-			return "", err
+			return err
 		}
 	}
-	version, err := f.list(ctx, "0")
+	got, err := f.list(ctx, *version)
 	if isExpired(err) {
-		version, err = f.list(ctx, "")
+		got, err = f.list(ctx, "")
 	}
 	if err != nil {
-		return "", err
+		return err
 	}
-	pause.reset()
+	*version = got
 	f.clearKick()
 	f.health.listed(f.clock.Now())
 	f.loaded(f)
 	f.notable()
-	return version, nil
+	return nil
 }
 
 func (f *feed) list(ctx context.Context, version string) (string, error) {
@@ -169,19 +174,19 @@ func (f *feed) watchOnce(ctx context.Context, version *string, pause *backoff) e
 		return err
 	}
 	defer w.Stop()
+	begun, count := f.clock.Now(), 0
 	events := w.ResultChan()
 	select {
 	case e, ok := <-events:
 		if !ok {
-			// client-go answers a lost connection with an empty watch.
-			return errors.New("the connection ended at once")
+			return errEnded // how client-go answers a connection lost at once
 		}
 		if err := f.apply(e, version); err != nil {
 			return err
 		}
+		count++
 	default:
 	}
-	pause.reset()
 	f.clearKick()
 	if f.health.connected(f.clock.Now()) {
 		f.notable()
@@ -190,9 +195,19 @@ func (f *feed) watchOnce(ctx context.Context, version *string, pause *backoff) e
 		if err := f.apply(e, version); err != nil {
 			return err
 		}
+		count++
 	}
+	if count == 0 && f.clock.Now().Sub(begun) < shortest {
+		return errEnded // a proxy that ends every watch must not be asked without a pause
+	}
+	pause.reset()
 	return nil
 }
+
+// shortest is how long a watch without events lasts at least if all is well.
+const shortest = time.Second
+
+var errEnded = errors.New("the connection ended at once")
 
 // apply takes one watch event.
 func (f *feed) apply(e apiwatch.Event, version *string) error {

@@ -10,6 +10,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
@@ -148,4 +149,18 @@ func groupResource(name string) schema.GroupResource {
 		return schema.GroupResource{Resource: name}
 	}
 	return schema.GroupResource{Group: "apps", Resource: name}
+}
+
+// renamed is a copy of an object under another name, UID and owner.
+func renamed(o runtime.Object, name, uid, owner string) runtime.Object {
+	copied := o.DeepCopyObject()
+	m := copied.(metav1.Object)
+	m.SetName(name)
+	m.SetUID(types.UID(uid))
+	refs := m.GetOwnerReferences()
+	for i := range refs {
+		refs[i].UID = types.UID(owner)
+	}
+	m.SetOwnerReferences(refs)
+	return copied
 }

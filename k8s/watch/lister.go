@@ -3,6 +3,7 @@ package watch
 import (
 	"context"
 	"fmt"
+	"io"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,15 +54,7 @@ func (l *typedLister) list(ctx context.Context, opts metav1.ListOptions, each fu
 		return "", err
 	}
 	defer body.Close()
-	var pruned []byte
-	m, err := streamList(body, func(raw []byte) error {
-		pruned = l.filter.prune(pruned[:0], raw)
-		o := l.fresh()
-		if err := o.Unmarshal(pruned); err != nil {
-			return fmt.Errorf("decode %s: %w", l.resource, err)
-		}
-		return each(o)
-	}, each)
+	m, err := l.read(body, each)
 	if err != nil {
 		return "", err
 	}
@@ -71,6 +64,19 @@ func (l *typedLister) list(ctx context.Context, opts metav1.ListOptions, each fu
 		return l.list(ctx, opts, each)
 	}
 	return m.ResourceVersion, nil
+}
+
+// read reduces the items of a list answer while they arrive.
+func (l *typedLister) read(body io.Reader, each func(runtime.Object) error) (metav1.ListMeta, error) {
+	var pruned []byte
+	return streamList(body, func(raw []byte) error {
+		pruned = l.filter.prune(pruned[:0], raw)
+		o := l.fresh()
+		if err := o.Unmarshal(pruned); err != nil {
+			return fmt.Errorf("decode %s: %w", l.resource, err)
+		}
+		return each(o)
+	}, each)
 }
 
 func (l *typedLister) watch(ctx context.Context, opts metav1.ListOptions) (apiwatch.Interface, error) {

@@ -2,7 +2,6 @@ package watch
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 
 	"midwatch/k8s"
@@ -38,20 +37,51 @@ func (o *podOrder) all() []*k8s.PodRow {
 	if len(o.fresh) == 0 && len(o.gone) == 0 {
 		return o.sorted
 	}
-	fresh := slices.SortedFunc(maps.Keys(o.fresh), byName)
-	merged := make([]*k8s.PodRow, 0, len(o.sorted)+len(fresh)-len(o.gone))
-	for _, p := range o.sorted {
-		if _, ok := o.gone[p]; ok {
-			continue
-		}
-		for len(fresh) > 0 && byName(fresh[0], p) < 0 {
-			merged, fresh = append(merged, fresh[0]), fresh[1:]
-		}
-		merged = append(merged, p)
+	if len(o.fresh)+len(o.gone) > fewChanges {
+		o.sorted = o.sortAll()
+	} else {
+		o.sorted = o.patched()
 	}
-	o.sorted = append(merged, fresh...)
-	o.fresh, o.gone = map[*k8s.PodRow]struct{}{}, map[*k8s.PodRow]struct{}{}
+	clear(o.fresh)
+	clear(o.gone)
 	return o.sorted
+}
+
+// fewChanges is up to where patching a copy is cheaper than sorting.
+const fewChanges = 256
+
+// patched is a copy of the list with the changes put in place. A pod that
+// changed left and arrived under the same name.
+func (o *podOrder) patched() []*k8s.PodRow {
+	list := make([]*k8s.PodRow, len(o.sorted), len(o.sorted)+len(o.fresh))
+	copy(list, o.sorted)
+	for p := range o.fresh {
+		if i, found := slices.BinarySearchFunc(list, p, byName); found {
+			list[i] = p
+		} else {
+			list = slices.Insert(list, i, p)
+		}
+	}
+	for p := range o.gone {
+		if i, found := slices.BinarySearchFunc(list, p, byName); found && list[i] == p {
+			list = slices.Delete(list, i, i+1)
+		}
+	}
+	return list
+}
+
+func (o *podOrder) sortAll() []*k8s.PodRow {
+	list := make([]*k8s.PodRow, 0, len(o.sorted)+len(o.fresh))
+	for _, p := range o.sorted {
+		if _, ok := o.gone[p]; !ok {
+			list = append(list, p)
+		}
+	}
+	for p := range o.fresh {
+		list = append(list, p)
+	}
+	slices.SortFunc(list, byName)
+	return list
 }
 
 func byName(a, b *k8s.PodRow) int {

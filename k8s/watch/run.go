@@ -30,14 +30,15 @@ type run struct {
 	scope   Scope
 	world   *world
 	prober  *prober
+	waves   [][]*resource
+	names   []string        // of the resources, in the order of the waves
 	ctx     context.Context //nolint:containedctx // the run's own lifetime, ended by stop
 	stop    context.CancelFunc
 	wg      sync.WaitGroup
 
 	mu    sync.Mutex
 	feeds map[string][]*running // by resource name
-	// begun counts the waves started; started is true after the last.
-	begun   int
+	// started is true once the last wave was begun.
 	started bool
 	since   time.Time
 
@@ -45,7 +46,8 @@ type run struct {
 }
 
 func newRun(s *Session, scope Scope) *run {
-	r := &run{session: s, scope: scope, world: newWorld(), since: s.opts.Clock.Now(), feeds: map[string][]*running{}}
+	r := &run{session: s, scope: scope, world: newWorld(), waves: waves(), since: s.opts.Clock.Now(), feeds: map[string][]*running{}}
+	r.names = sourceNames(r.waves)
 	r.ctx, r.stop = context.WithCancel(s.ctx)
 	r.prober = newProber(r)
 	r.wg.Go(r.coordinate)
@@ -54,13 +56,12 @@ func newRun(s *Session, scope Scope) *run {
 
 // coordinate starts the waves one after the other.
 func (r *run) coordinate() {
-	for i, wave := range waves() {
+	for i, wave := range r.waves {
 		for _, res := range wave {
 			r.begin(res)
 		}
 		r.mu.Lock()
-		r.begun++
-		r.started = i == len(waves())-1
+		r.started = i == len(r.waves)-1
 		r.mu.Unlock()
 		r.notable()
 		r.await(wave)
@@ -102,10 +103,7 @@ func (r *run) feed(res *resource, namespace string, instead bool) {
 		denied:  s.denied(right{res.name, namespace}),
 		changed: func() { s.dirty(res.topics...) },
 	}
-	f.notable = func() {
-		r.world.touchAll()
-		r.notable()
-	}
+	f.notable = r.notable
 	f.refused = func(f *feed) { r.refused(res, f) }
 	f.loaded = func(f *feed) { r.loaded(res, f) }
 	ctx, end := context.WithCancel(r.ctx)
@@ -125,9 +123,10 @@ func (r *run) refused(res *resource, f *feed) {
 	}
 }
 
-// loaded ends the feeds that stood in for the whole cluster once it can be
-// read after all.
+// loaded has everything judged again, now that more is known, and ends the
+// feeds that stood in for the whole cluster if it can be read after all.
 func (r *run) loaded(res *resource, f *feed) {
+	r.world.touchAll()
 	if f.namespace != "" {
 		return
 	}
