@@ -128,6 +128,10 @@ func explainNetwork(err error, where *OpenError) (Problem, bool) {
 	case errors.As(err, &dns):
 		p.Why = fmt.Sprintf("the host name %q could not be resolved (%s)", dns.Name, dns.Err)
 		p.Next = "Check the spelling, the VPN and its name server." + where.from()
+	case strings.Contains(err.Error(), "http2: client conn could not be established"):
+		// TLS 1.3 lets the client finish before the server looks at its certificate.
+		p.Why = "it ended the connection at once"
+		p.Next = "It may refuse the client certificate, if there is one: renew that." + where.from()
 	case errors.Is(err, syscall.ECONNREFUSED):
 		p.Why = "connection refused"
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE), isCut(err):

@@ -191,6 +191,8 @@ func TestOtherErrorsKeepTheirFirstLine(t *testing.T) {
 	if p := connect.Explain(fmt.Errorf("login: %w", context.Canceled)); p.Line() != "interrupted" {
 		t.Errorf("ctrl-c during a login: %+v", p)
 	}
+	cut := errors.New(`Post "https://api.invalid": http2: client conn could not be established`)
+	says(t, connect.Explain(cut), connect.KindUnreachable, "ended the connection at once", "client certificate")
 	if p := connect.Explain(nil); p != (connect.Problem{}) {
 		t.Errorf("nil explained: %+v", p)
 	}

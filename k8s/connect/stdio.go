@@ -114,6 +114,7 @@ func (s *Stdio) LeaveScreen() error {
 }
 
 // Restore undoes [TakeStdio] and returns when the last line is in the log.
+// Close every cluster first: klog's own state has no lock.
 func (s *Stdio) Restore() error {
 	os.Stderr = s.stderr
 	s.restoreKlog()
@@ -130,7 +131,10 @@ func (s *Stdio) redirectLibraries() {
 	s.restoreKlog = klog.CaptureState().Restore
 	var flags flag.FlagSet
 	klog.InitFlags(&flags)
-	for name, value := range map[string]string{"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL", "skip_headers": "true", "one_output": "true"} {
+	for name, value := range map[string]string{
+		"logtostderr": "false", "alsologtostderr": "false", "stderrthreshold": "FATAL",
+		"skip_headers": "true", "one_output": "true",
+	} {
 		if err := flags.Set(name, value); err != nil {
 			panic("bug: klog flag " + name + ": " + err.Error())
 		}

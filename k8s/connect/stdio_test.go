@@ -92,6 +92,7 @@ func warn(t *testing.T) {
 		_, _ = w.Write([]byte(`{"apiVersion":"v1","kind":"PodList","gitVersion":"v1.37.2"}`))
 	}))
 	cl := open(t, as(cfg), connect.Options{})
+	defer cl.Close()
 	if _, err := cl.Typed().CoreV1().Pods("").List(context.WithoutCancel(within(t)), metav1.ListOptions{}); err != nil {
 		t.Fatal(err)
 	}
