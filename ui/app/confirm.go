@@ -133,7 +133,7 @@ func (a *ask) foot(m *Model, w int) []widget.Rich {
 	if a.danger >= action.DangerName {
 		return append(foot, hints("enter", "confirms", "esc", "cancels"))
 	}
-	return append(foot, hints("enter", "or", "y", "confirms", "esc", "cancels"))
+	return append(foot, hints("enter/y", "confirms", "esc", "cancels"))
 }
 
 func (a *ask) line(label string, in *widget.Input, active bool, w int) widget.Rich {
@@ -156,7 +156,7 @@ func (m *Model) confirm(p *action.Plan) {
 	}
 	gate := m.session.Gate
 	a := &ask{
-		dialog: widget.Dialog{Title: p.Title, Border: theme.Danger, Body: describePlan(p), MinWidth: 40},
+		dialog: widget.Dialog{Title: p.Title, Border: theme.Fail, Body: describePlan(p), MinWidth: 40},
 		danger: gate.Effective(p),
 		name:   p.Target.Name,
 		barred: func(m *Model) []string { return readOnly(m, gate, p.Target.Context) },

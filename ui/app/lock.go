@@ -47,7 +47,7 @@ func (m *Model) unlock(d time.Duration) tea.Cmd {
 		body = append(body, widget.Say(theme.Warn, "! This context is protected: every write asks for one thing more."))
 	}
 	m.push(&ask{
-		dialog: widget.Dialog{Title: "Unlock " + name + "?", Border: theme.Danger, Body: body, MinWidth: 40},
+		dialog: widget.Dialog{Title: "Unlock " + name + "?", Border: theme.Fail, Body: body, MinWidth: 40},
 		danger: danger, name: name, settled: true,
 		yes: func(m *Model, _ action.Confirmation) tea.Cmd {
 			if bound, _ := gate.Lock().Bound(); gate != m.gate() || bound != name {
