@@ -210,7 +210,7 @@ func TestHostileTextStaysInItsCell(t *testing.T) {
 		rows[i].Namespace = s
 	}
 	b := open(t).Feed(live.Snapshot{Topic: board(), State: live.Ready, Value: &watch.Board{Scope: watch.NewScope(), Workloads: rows}})
-	b.Boxed()
+	b.BoxedEverywhere()
 }
 
 // many is a board of n workloads.

@@ -216,7 +216,7 @@ func (b *Bench) golden(state string, l look, w, h int) {
 	uitest.Golden(b.t, fmt.Sprintf("%s %dx%d %s", state, w, h, l.name), b.Frame(w, h))
 }
 
-// Boxed holds the pane to its box at every size up to 120x40; the looks take
+// Boxed holds the pane to its box at sizes from 1x1 to 120x40; the looks take
 // turns.
 func (b *Bench) Boxed() {
 	b.t.Helper()
@@ -227,9 +227,22 @@ func (b *Bench) Boxed() {
 		styles = append(styles, theme.New(l.options))
 	}
 	n := 0
+	for _, w := range []int{1, 2, 3, 5, 8, 13, 21, 34, 40, 59, 80, 97, 120} {
+		for _, h := range []int{1, 2, 3, 4, 5, 7, 12, 17, 24, 40} {
+			b.Env.Styles = styles[n%len(styles)]
+			n++
+			if !uitest.Boxed(b.t, b.Frame(w, h), w, h) {
+				b.t.Errorf("at %dx%d", w, h)
+				return
+			}
+		}
+	}
+}
+
+// BoxedEverywhere is [Bench.Boxed] at every width and height, stepped.
+func (b *Bench) BoxedEverywhere() {
+	b.t.Helper()
 	uitest.Sizes(120, 40, func(w, h int) {
-		b.Env.Styles = styles[n%len(styles)]
-		n++
 		if !b.t.Failed() && !uitest.Boxed(b.t, b.Frame(w, h), w, h) {
 			b.t.Errorf("at %dx%d", w, h)
 		}

@@ -115,6 +115,13 @@ func Pad(s string, w int, more string) string {
 	return s + blanks(w-Width(s))
 }
 
+// PadMiddle makes a name exactly w cells wide; one that is too long is cut in
+// its middle.
+func PadMiddle(st *theme.Styles, name string, w int) string {
+	more := ellipsis(st)
+	return Pad(clipMiddle(safe(name), w, more), w, more)
+}
+
 const spaces = "                                                                                                                                "
 
 // blanks is n spaces.

@@ -7,7 +7,8 @@ type Column[T any] struct {
 	// ID names the column for sorting.
 	ID    string
 	Title string
-	// Min and Max bound its width in cells; Max 0 means no bound. Without
+	// Min and Max bound its width in cells; Max 0 means no bound. A column
+	// that measures its rows may be narrower than Min when they are. Without
 	// Measure and Flex a column is Min wide.
 	Min, Max int
 	// Flex is its share of what the others leave over.
@@ -50,7 +51,10 @@ func wanted[T any](c *Column[T], natural int) int {
 	if c.Flex > 0 {
 		return max(c.Min, 1)
 	}
-	n := max(natural, c.Min, 1)
+	n := max(natural, 1)
+	if c.Measure == nil {
+		n = max(n, c.Min)
+	}
 	if c.Max > 0 {
 		n = min(n, c.Max)
 	}

@@ -74,6 +74,9 @@ func (t *Table[T]) Rows() []T { return t.rows }
 // Len is how many rows there are.
 func (t *Table[T]) Len() int { return len(t.rows) }
 
+// Cursor is the place of the selected row.
+func (t *Table[T]) Cursor() int { return t.cursor }
+
 // Selected is the row under the cursor.
 func (t *Table[T]) Selected() (row T, ok bool) {
 	if len(t.rows) == 0 {

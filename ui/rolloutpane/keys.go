@@ -1,0 +1,134 @@
+package rolloutpane
+
+import (
+	tea "charm.land/bubbletea/v2"
+
+	"midwatch/k8s"
+	"midwatch/ui/bind"
+	"midwatch/ui/pane"
+	"midwatch/ui/widget"
+)
+
+// Bindings are the keys for the workload and for the line under the cursor.
+func (p *Pane) Bindings() []bind.Binding {
+	l, _ := p.table.Selected()
+	list := []bind.Binding{p.enter(l), p.fold()}
+	list = append(list,
+		p.open("logs", "logs", "Follow the logs of the pod under the cursor, or of all pods.", 2, pane.Logs, "", "l"),
+		p.open("previous", "previous logs", "Read the logs from before the last restart.", 0, pane.Logs, pane.ArgPrevious, "L"),
+		p.open("yaml", "yaml", "Read the YAML of what the line under the cursor stands for.", 7, pane.YAML, "", "y"),
+		p.open("events", "events", "Read the events about what the line under the cursor stands for.", 3, pane.Events, "", "e"),
+		bind.Binding{
+			ID: string(p.id) + ".diff", Keys: []string{"x"}, Title: "what differs", Group: "View", Footer: 8,
+			Help:     "Read what differs between the templates of the two revisions.",
+			Disabled: p.nothingToCompare,
+			Do:       func() tea.Cmd { return p.compare(true) },
+		},
+		p.jump("next-section", "next section", "Go to the next heading.", 1, "]"),
+		p.jump("previous-section", "previous section", "Go to the heading before.", -1, "["),
+	)
+	for _, b := range p.verbs.Workload(p.env, p.workload()) {
+		if b.ID == string(p.id)+".undo" && l != nil && l.revision != nil && p.canUndoTo(l.revision) {
+			r := l.revision
+			b.Do = func() tea.Cmd { return p.verbs.Undo(p.env, p.workload(), r.Number) }
+		}
+		list = append(list, b)
+	}
+	list = append(list, p.verbs.Pod(p.env, podOf(l))...)
+	return append(list, widget.Moves(string(p.id), p.table, nil)...)
+}
+
+func podOf(l *line) *k8s.PodRow {
+	if l == nil {
+		return nil
+	}
+	return l.pod
+}
+
+func (p *Pane) canUndoTo(r *k8s.Revision) bool { return !r.New && r.Number > 0 }
+
+func (p *Pane) enter(l *line) bind.Binding {
+	b := bind.Binding{
+		ID: string(p.id) + ".enter", Keys: []string{"enter"}, Title: "open", Group: "Open", Footer: 1,
+		Help: "Open what the line stands for: a pod's events, a piece of evidence; fold a section; go back to a revision.",
+	}
+	if l == nil || l.enter == nil {
+		b.Disabled = func() string { return "there is nothing behind this line" }
+		b.Do = func() tea.Cmd { return nil }
+		return b
+	}
+	b.Title, b.Do, b.Writes = l.says, l.enter, l.revision != nil
+	return b
+}
+
+func (p *Pane) fold() bind.Binding {
+	return bind.Binding{
+		ID: string(p.id) + ".fold", Keys: []string{"space"}, Title: "fold", Group: "View",
+		Help: "Fold or unfold the section under the cursor.",
+		Disabled: func() string {
+			if l, ok := p.table.Selected(); !ok || l.section == "" {
+				return "the cursor is not on a heading"
+			}
+			return ""
+		},
+		Do: func() tea.Cmd {
+			l, _ := p.table.Selected()
+			return l.enter()
+		},
+	}
+}
+
+// open opens a pane on the object of the line under the cursor, or on the
+// workload.
+func (p *Pane) open(id, title, help string, footer int, to pane.ID, arg string, keys ...string) bind.Binding {
+	return bind.Binding{
+		ID: string(p.id) + "." + id, Keys: keys, Title: title, Help: help, Group: "Open", Footer: footer,
+		Disabled: func() string {
+			if p.target.IsZero() {
+				return "no workload is selected"
+			}
+			return ""
+		},
+		Do: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: to, Ref: p.object(to), Arg: arg}) },
+	}
+}
+
+// object is what the line under the cursor stands for. Only pods and
+// workloads have logs.
+func (p *Pane) object(to pane.ID) k8s.Ref {
+	l, ok := p.table.Selected()
+	switch {
+	case ok && l.pod != nil:
+		return l.pod.Ref()
+	case ok && !l.ref.IsZero() && (to != pane.Logs || l.ref.Kind == "Pod"):
+		return l.ref
+	}
+	return p.target
+}
+
+func (p *Pane) nothingToCompare() string {
+	if _, _, _, ok := p.revisions(); !ok {
+		return "there is no earlier revision to compare with"
+	}
+	if p.diff == nil {
+		return "templates cannot be read here"
+	}
+	return ""
+}
+
+// jump goes to the next heading in a direction.
+func (p *Pane) jump(id, title, help string, step int, key string) bind.Binding {
+	return bind.Binding{
+		ID: string(p.id) + "." + id, Keys: []string{key}, Title: title, Group: "Move", Help: help,
+		Do: func() tea.Cmd {
+			rows, at := p.table.Rows(), p.table.Cursor()
+			for i := at + step; i >= 0 && i < len(rows); i += step {
+				if rows[i].section != "" {
+					p.table.Move(i - at)
+					return nil
+				}
+			}
+			return nil
+		},
+	}
+}
