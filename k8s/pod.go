@@ -49,6 +49,9 @@ type PodRow struct {
 	Created  time.Time
 	Started  time.Time // status.startTime; zero until the kubelet acted
 	Deleted  time.Time // metadata.deletionTimestamp; zero unless terminating
+	// Starting is true while a container runs whose startup probe has not
+	// passed; readiness and liveness are not probed until then.
+	Starting bool
 	// Ready is the Ready condition; ReadySince its last transition.
 	Ready      bool
 	ReadySince time.Time
@@ -56,9 +59,6 @@ type PodRow struct {
 	// began to run: what its probes' budgets count from. Zero when there is
 	// none.
 	RunningSince time.Time
-	// Starting is true while a container runs whose startup probe has not
-	// passed; readiness and liveness are not probed until then.
-	Starting bool
 	// ContainersReady of Containers are ready (sidecars count, finished init
 	// containers do not).
 	ContainersReady, Containers int
