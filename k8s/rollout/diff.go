@@ -293,7 +293,7 @@ func text(path string, v any) string {
 		return hideCredentials(v)
 	case []any:
 		if strings.HasSuffix(path, "args") || strings.HasSuffix(path, "command") {
-			return arguments(v)
+			return strings.TrimSpace(fmt.Sprintln(arguments(v)...))
 		}
 	case map[string]any:
 		if image, ok := v["image"].(string); ok {

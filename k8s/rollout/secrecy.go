@@ -65,10 +65,10 @@ func sourceText(n nested) string {
 	return "another source"
 }
 
-// arguments joins a command line, hiding the values of flags that look
-// secret: --token=x and --token x.
-func arguments(list []any) string {
-	out := make([]string, 0, len(list))
+// arguments is a command line without the values of flags that look secret:
+// --token=x and --token x.
+func arguments(list []any) []any {
+	out := make([]any, 0, len(list))
 	hide := false
 	for _, v := range list {
 		s := fmt.Sprint(v)
@@ -84,7 +84,7 @@ func arguments(list []any) string {
 		}
 		out = append(out, hideCredentials(s))
 	}
-	return strings.Join(out, " ")
+	return out
 }
 
 // hideIn is a copy of v in which literal variables and arguments that look

@@ -111,7 +111,7 @@ type readyPods struct {
 	Node  string      `json:"node"`
 }
 
-func loadSituation(t *testing.T, file string) *situation {
+func loadSituation(t testing.TB, file string) *situation {
 	t.Helper()
 	raw, err := os.ReadFile(file)
 	if err != nil {
