@@ -150,7 +150,7 @@ func TestTemplateYAMLsHideSecretsAndStillDiffer(t *testing.T) {
 	}
 	want := `--- before
 +++ after
-@@ -13,7 +13,7 @@
+@@ -14,7 +14,7 @@
      - name: LOG_LEVEL
        value: info
      - name: API_TOKEN
@@ -159,7 +159,7 @@ func TestTemplateYAMLsHideSecretsAndStillDiffer(t *testing.T) {
      - name: SAME_SECRET
        value: (hidden)
      - name: DATABASE_URL
-@@ -23,7 +23,7 @@
+@@ -24,7 +24,7 @@
          configMapKeyRef:
            key: region
            name: env
