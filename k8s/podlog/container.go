@@ -99,7 +99,7 @@ func (c *container) recognise(pod *corev1.Pod) {
 // restarted says so when this is another instance than the one read before.
 func (c *container) restarted(st *corev1.ContainerStatus) {
 	if c.began && st.RestartCount > c.restarts {
-		text := fmt.Sprintf("restarted, %d times so far", st.RestartCount)
+		text := fmt.Sprintf("restart %d", st.RestartCount)
 		if t := st.LastTerminationState.Terminated; t != nil && st.State.Running != nil {
 			text += ", after " + endOf(t)
 		}

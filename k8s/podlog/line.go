@@ -102,7 +102,8 @@ type lines struct{ r *bufio.Reader }
 func newLines(r io.Reader) *lines { return &lines{bufio.NewReaderSize(r, maxRaw)} }
 
 // next returns a line without its end; it is valid until the next call. A last
-// line without an end counts.
+// line without an end counts when the log ended there, not when the connection
+// was cut: it comes again in full.
 func (l *lines) next() ([]byte, error) {
 	line, err := l.r.ReadSlice('\n')
 	if errors.Is(err, bufio.ErrBufferFull) {
@@ -110,11 +111,8 @@ func (l *lines) next() ([]byte, error) {
 		for errors.Is(err, bufio.ErrBufferFull) {
 			_, err = l.r.ReadSlice('\n')
 		}
-		if err == nil || errors.Is(err, io.EOF) {
-			return line, nil
-		}
 	}
-	if len(line) == 0 && err != nil {
+	if err != nil && (len(line) == 0 || !errors.Is(err, io.EOF)) {
 		return nil, err //nolint:wrapcheck // io.EOF has to stay what it is
 	}
 	return bytes.TrimSuffix(line, []byte("\n")), nil

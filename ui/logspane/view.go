@@ -166,7 +166,7 @@ func (s source) Line(i int) widget.Rich {
 	e := &p.lines.shown()[i]
 	more, rule := "…", "──"
 	if p.env.Styles.Options.ASCII {
-		more, rule = ".", "--"
+		more, rule = "~", "--"
 	}
 	var out widget.Rich
 	if p.stamps {
