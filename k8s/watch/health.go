@@ -48,18 +48,16 @@ func (h *health) isSettled() bool {
 	}
 }
 
-// listed says that a list is complete. It reports whether that is a change.
-func (h *health) listed(now time.Time) (changed bool) {
+// listed says that a list is complete.
+func (h *health) listed(now time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	changed = !h.loaded || h.refused != 0
-	if changed {
+	if !h.loaded || h.refused != 0 {
 		h.since = now
 	}
 	h.loaded, h.refused = true, 0
 	h.heal(now)
 	h.settle()
-	return changed
 }
 
 // connected says that the server answers. It reports whether the connection

@@ -24,6 +24,9 @@ type job struct {
 	scale *rollout.HPA
 }
 
+// soonest is how often one workload is judged at most by time alone.
+const soonest = time.Second
+
 // judge assesses the workloads that changed, or whose time has come, and
 // returns how many that were. The world is locked only while their rows are
 // gathered and their verdicts stored.
@@ -38,6 +41,9 @@ func (w *world) judge(now time.Time, known knowledge, assess assessor) int {
 	defer w.mu.Unlock()
 	for i, j := range jobs {
 		j.entry.judged, j.entry.recheck = judged[i], judged[i].Verdict.Recheck
+		if at := j.entry.recheck; !at.IsZero() && at.Before(now.Add(soonest)) {
+			j.entry.recheck = now.Add(soonest)
+		}
 	}
 	if len(jobs) > 0 {
 		w.changes++

@@ -66,6 +66,9 @@ func (p *prober) start() {
 // and before them of the selected one.
 func (p *prober) consider() {
 	r := p.run
+	if !r.podsLoading() {
+		return
+	}
 	now := r.session.opts.Clock.Now()
 	known := r.known()
 	selected := r.session.selection()

@@ -198,10 +198,9 @@ func (r *run) known() knowledge {
 }
 
 // judge re-assesses what changed and asks for the pods of what is in trouble.
-func (r *run) judge() int {
-	n := r.world.judge(r.session.opts.Clock.Now(), r.known(), r.session.opts.assess)
+func (r *run) judge() {
+	r.world.judge(r.session.opts.Clock.Now(), r.known(), r.session.opts.assess)
 	r.prober.consider()
-	return n
 }
 
 func (r *run) notable() {

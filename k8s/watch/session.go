@@ -37,6 +37,9 @@ type Session struct {
 	wg    sync.WaitGroup
 	pulse pulse
 
+	// changing is held while the run is exchanged or ended.
+	changing sync.Mutex
+
 	mu       sync.Mutex
 	run      *run
 	selected string
@@ -65,6 +68,8 @@ func Start(ctx context.Context, o Options) *Session {
 // Close ends all reading and waits until it has ended.
 func (s *Session) Close() {
 	s.stop()
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.current().wg.Wait()
 	s.wg.Wait()
 }
@@ -81,6 +86,8 @@ func (s *Session) Scope() Scope { return s.current().scope }
 // SetScope reads other namespaces from now on. Refusals are remembered, rows
 // are not. It returns at once; the old reading ends behind it.
 func (s *Session) SetScope(scope Scope) {
+	s.changing.Lock()
+	defer s.changing.Unlock()
 	s.mu.Lock()
 	if slices.Equal(s.run.scope.Namespaces, scope.Namespaces) || s.ctx.Err() != nil {
 		s.mu.Unlock()
