@@ -1,6 +1,7 @@
 package podlog_test
 
 import (
+	"cmp"
 	"context"
 	"sync"
 	"testing"
@@ -167,7 +168,7 @@ func died(code int32, reason string) corev1.ContainerState {
 // open reads logs; what was started has ended when the test has.
 func (w *world) open(t *testing.T, q podlog.Query) *podlog.Stream {
 	t.Helper()
-	q.Namespace = "shop"
+	q.Namespace = cmp.Or(q.Namespace, "shop")
 	q.Dirty = func() {
 		select {
 		case w.heard <- struct{}{}:
