@@ -1,3 +1,3 @@
-// Package eventspane is the list of events: the Warnings of the scope, or
-// everything that was said about one object.
+// Package eventspane shows events: the warnings of the scope, or everything
+// that happened to one object; of a pod also what its containers are doing.
 package eventspane

@@ -1,55 +1,73 @@
 package eventspane
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
 
+	"midwatch/foreign"
 	"midwatch/k8s"
+	"midwatch/k8s/podinfo"
 	"midwatch/k8s/watch"
 	"midwatch/live"
 	"midwatch/ui/pane"
 	"midwatch/ui/widget"
 )
 
-// Read fetches the events about one object, of every type, the newest first;
-// more says that there are older ones.
-type Read func(ctx context.Context, ref k8s.Ref) (events []*k8s.Event, more bool, err error)
+// Reads is what the pane reads of one object, off the UI goroutine. Either may
+// be nil.
+type Reads struct {
+	// Events reads the events about an object, of every type; more says that
+	// there are older ones.
+	Events func(ctx context.Context, ref k8s.Ref) (events []*k8s.Event, more bool, err error)
+	// Containers reads what a pod's containers are doing.
+	Containers func(ctx context.Context, ref k8s.Ref) ([]podinfo.Container, error)
+}
 
-const (
-	readSlot    = "read"
-	readTimeout = 20 * time.Second
-)
+// readTimeout bounds one read.
+const readTimeout = 20 * time.Second
 
-// Pane is the Warning events of the scope, as they come in.
+// Pane is a list of events.
 type Pane struct {
 	id    pane.ID
 	env   *pane.Env
+	ref   k8s.Ref // zero: the warnings of the scope
+	reads Reads
 	table *widget.Table[*k8s.Event]
-	text  *widget.TextView // the selected event in full; nil while closed
 
 	snapshot live.Snapshot
-	events   []*k8s.Event
-	dropped  int
-	loading  bool
+	watched  *watch.EventList
+	read     reading[[]*k8s.Event]
+	more     bool
+	inside   reading[[]podinfo.Container]
+	all      []*k8s.Event // watched and read, the newest first
 	filter   widget.Filter
+	detail   bool // the selected event is shown in full
+}
+
+// reading is something read once, and when.
+type reading[T any] struct {
+	started, done bool
+	at            time.Time
+	value         T
+	err           foreign.Text
 }
 
 var (
 	_ pane.Pane     = (*Pane)(nil)
 	_ pane.Ticker   = (*Pane)(nil)
 	_ pane.Filterer = (*Pane)(nil)
-	_ pane.Targeted = (*Object)(nil)
+	_ pane.Starter  = (*Pane)(nil)
 )
 
-// New makes the list of the scope's Warning events.
-func New(id pane.ID) *Pane {
-	p := &Pane{id: id}
-	p.table = widget.NewTable(func(e *k8s.Event) string { return e.UID }, columns(true)...)
-	p.table.SortedBy = "age"
-	p.table.Follow(true)
+// New makes the pane for an object; the zero ref stands for the warnings of
+// the scope.
+func New(id pane.ID, reads Reads, ref k8s.Ref) *Pane {
+	p := &Pane{id: id, reads: reads, ref: ref}
+	p.table = widget.NewTable(func(e *k8s.Event) string { return e.UID }, p.columns()...)
 	return p
 }
 
@@ -57,44 +75,151 @@ func New(id pane.ID) *Pane {
 func (p *Pane) ID() pane.ID { return p.id }
 
 // Title is what stands in the border.
-func (p *Pane) Title() string { return "warnings" }
+func (p *Pane) Title() string {
+	if p.ref.IsZero() {
+		return "warnings"
+	}
+	return "events of " + k8s.ShortKind(p.ref.Kind) + "/" + p.ref.Name
+}
 
-// Topics is the Warning events of the scope.
-func (p *Pane) Topics() []live.Topic { return []live.Topic{{Name: watch.TopicEvents}} }
+// Topics is the events of the object, or of the scope.
+func (p *Pane) Topics() []live.Topic { return []live.Topic{p.topic()} }
 
-// Update takes a batch, or a key typed beside the filter.
+func (p *Pane) topic() live.Topic {
+	if p.ref.IsZero() {
+		return live.Topic{Name: watch.TopicEvents}
+	}
+	return live.Topic{Name: watch.TopicEvents, Key: p.ref.Key()}
+}
+
+// Start reads what is not watched.
+func (p *Pane) Start(env *pane.Env) tea.Cmd {
+	p.env = env
+	return p.readOnce()
+}
+
+// The answers to what was read.
+type (
+	eventsMsg struct {
+		events []*k8s.Event
+		more   bool
+		err    error
+	}
+	containersMsg struct {
+		containers []podinfo.Container
+		err        error
+	}
+)
+
+// Update takes a batch, or the answer to a read.
 func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 	p.env = env
 	switch msg := msg.(type) {
 	case live.Batch:
-		p.take(msg[live.Topic{Name: watch.TopicEvents}])
+		if s, ok := msg[p.topic()]; ok {
+			p.take(s)
+		}
+		return p.readOnce()
+	case eventsMsg:
+		p.read = reading[[]*k8s.Event]{started: true, done: true, at: env.Now, value: msg.events, err: failure("read all events", msg.err)}
+		p.more = msg.more
+		p.arrange()
+	case containersMsg:
+		p.inside = reading[[]podinfo.Container]{started: true, done: true, at: env.Now, value: msg.containers, err: failure("read the containers", msg.err)}
+	case pane.RefreshMsg:
+		return p.readAgain()
 	case tea.KeyPressMsg:
 		return pane.Press(p, msg)
+	case pane.FailedMsg:
+		return msg.Toast()
 	}
 	return nil
+}
+
+func failure(what string, err error) foreign.Text {
+	if err == nil {
+		return ""
+	}
+	return foreign.Clean(pane.FailedMsg{What: what, Err: err}.String())
 }
 
 func (p *Pane) take(s live.Snapshot) {
 	p.snapshot = s
 	if list, ok := s.Value.(*watch.EventList); ok {
-		p.events, p.dropped, p.loading = list.Events, list.Dropped, list.Loading
+		p.watched = list
 		p.arrange()
 	}
 }
 
-// arrange filters the events into the table; they come newest first.
+// readOnce reads what is not watched, the first time.
+func (p *Pane) readOnce() tea.Cmd {
+	if p.ref.IsZero() || p.read.started || p.inside.started {
+		return nil
+	}
+	return p.readAgain()
+}
+
+// readAgain reads an object's events of every type, and a pod's containers.
+func (p *Pane) readAgain() tea.Cmd {
+	if p.ref.IsZero() || p.env == nil {
+		return nil
+	}
+	var cmds []tea.Cmd
+	ref, reads := p.ref, p.reads
+	if reads.Events != nil {
+		p.read.started = true
+		cmds = append(cmds, pane.Run(p.env.Tasks, p.id, "events", "read the events of "+ref.String(), readTimeout, func(ctx context.Context) (tea.Msg, error) {
+			events, more, err := reads.Events(ctx, ref)
+			return eventsMsg{events, more, err}, nil
+		}))
+	}
+	if reads.Containers != nil && ref.Kind == "Pod" {
+		p.inside.started = true
+		cmds = append(cmds, pane.Run(p.env.Tasks, p.id, "containers", "read the containers of "+ref.String(), readTimeout, func(ctx context.Context) (tea.Msg, error) {
+			containers, err := reads.Containers(ctx, ref)
+			return containersMsg{containers, err}, nil
+		}))
+	}
+	return tea.Batch(cmds...)
+}
+
+// arrange merges what is watched with what was read: the newer of two
+// versions of an event counts.
 func (p *Pane) arrange() {
-	rows := make([]*k8s.Event, 0, len(p.events))
-	for _, e := range p.events {
-		if p.filter.Match(e.Reason, e.Message.String(), object(e), e.Involved.Namespace, e.Type, e.Source) {
-			rows = append(rows, e)
+	byUID := map[string]*k8s.Event{}
+	add := func(e *k8s.Event) {
+		if old, ok := byUID[e.UID]; !ok || old.Last.Before(e.Last) {
+			byUID[e.UID] = e
+		}
+	}
+	for _, e := range p.read.value {
+		add(e)
+	}
+	if p.watched != nil {
+		for _, e := range p.watched.Events {
+			add(e)
+		}
+	}
+	p.all = make([]*k8s.Event, 0, len(byUID))
+	for _, e := range byUID {
+		p.all = append(p.all, e)
+	}
+	slices.SortFunc(p.all, func(a, b *k8s.Event) int { return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(a.UID, b.UID)) })
+	p.narrow()
+}
+
+func (p *Pane) narrow() {
+	rows := p.all
+	if p.filter.Active() {
+		rows = nil
+		for _, e := range p.all {
+			if p.filter.Match(e.Reason, e.Message.String(), e.Involved.String(), e.Source, e.Type) {
+				rows = append(rows, e)
+			}
 		}
 	}
 	p.table.SetRows(rows)
 }
-
-// object names what an event speaks of, as kubectl would.
-func object(e *k8s.Event) string { return k8s.ShortKind(e.Involved.Kind) + "/" + e.Involved.Name }
 
 // Filter is the expression in force.
 func (p *Pane) Filter() string { return p.filter.String() }
@@ -106,7 +231,7 @@ func (p *Pane) SetFilter(expr string) error {
 		return err
 	}
 	p.filter = f
-	p.arrange()
+	p.narrow()
 	return nil
 }
 
@@ -116,114 +241,18 @@ func (p *Pane) Until(now time.Time) time.Duration {
 	for _, e := range p.table.Visible() {
 		until = widget.Sooner(until, widget.SinceUntil(now, e.Last))
 	}
+	if p.read.done {
+		until = widget.Sooner(until, widget.SinceUntil(now, p.read.at))
+	}
+	if e, ok := p.table.Selected(); ok && p.detail {
+		until = widget.Sooner(until, widget.SinceUntil(now, e.First))
+	}
+	for i := range p.inside.value {
+		c := &p.inside.value[i]
+		until = widget.Sooner(until, widget.SinceUntil(now, c.Since))
+		if c.Ended != nil {
+			until = widget.Sooner(until, widget.SinceUntil(now, c.Ended.At))
+		}
+	}
 	return until
-}
-
-// Object is everything that was said about one object: read when it is
-// opened, and again whenever the scope's Warnings change or ctrl+r is pressed.
-type Object struct {
-	Pane
-	read   Read
-	target k8s.Ref
-	more   bool
-	failed string
-}
-
-// NewObject makes the list of one object's events.
-func NewObject(id pane.ID, read Read) *Object {
-	o := &Object{Pane: *New(id), read: read}
-	o.table.SetColumns(columns(false)...)
-	return o
-}
-
-// Title is what stands in the border.
-func (o *Object) Title() string {
-	return "events of " + k8s.ShortKind(o.target.Kind) + "/" + o.target.Name
-}
-
-// Topics is the Warnings about the object: they say when to read again.
-func (o *Object) Topics() []live.Topic {
-	if o.target.IsZero() {
-		return nil
-	}
-	return []live.Topic{o.topic()}
-}
-
-func (o *Object) topic() live.Topic {
-	return live.Topic{Name: watch.TopicEvents, Key: o.target.Key()}
-}
-
-// SetTarget shows the events of another object.
-func (o *Object) SetTarget(env *pane.Env, ref k8s.Ref) tea.Cmd {
-	o.env = env
-	if ref.Key() == o.target.Key() && ref.UID == o.target.UID {
-		return nil
-	}
-	o.target, o.events, o.failed = ref, nil, ""
-	o.snapshot = live.Snapshot{}
-	o.table.Reset()
-	o.arrange()
-	return o.reload()
-}
-
-func (o *Object) reload() tea.Cmd {
-	o.loading = true
-	ref := o.target
-	return pane.Run(o.env.Tasks, o.id, readSlot, "read the events of "+ref.String(), readTimeout, func(ctx context.Context) (tea.Msg, error) {
-		events, more, err := o.read(ctx, ref)
-		return readMsg{events, more}, err
-	})
-}
-
-type readMsg struct {
-	events []*k8s.Event
-	more   bool
-}
-
-// Update takes what was read, a batch that says there is more, or a key.
-func (o *Object) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
-	o.env = env
-	switch msg := msg.(type) {
-	case readMsg:
-		o.events, o.more, o.loading, o.failed = msg.events, msg.more, false, ""
-		o.snapshot = live.Snapshot{State: live.Ready, At: env.Now}
-		o.arrange()
-	case pane.FailedMsg:
-		o.loading, o.failed = false, msg.String()
-	case pane.RefreshMsg:
-		return o.reload()
-	case live.Batch:
-		list, ok := msg[o.topic()].Value.(*watch.EventList)
-		if ok && !o.loading && o.newer(list) {
-			return o.reload()
-		}
-	case tea.KeyPressMsg:
-		return pane.Press(o, msg)
-	}
-	return nil
-}
-
-// newer reports whether the watch has seen a Warning that was not read yet.
-func (o *Object) newer(list *watch.EventList) bool {
-	if len(list.Events) == 0 || o.failed != "" {
-		return false
-	}
-	newest := list.Events[0]
-	for _, e := range o.events {
-		if e.UID == newest.UID {
-			return newest.Last.After(e.Last) || newest.Count > e.Count
-		}
-	}
-	return true
-}
-
-// count is "≥12x": what was counted is a floor.
-func count(e *k8s.Event, ascii bool) string {
-	switch {
-	case e.Count <= 1:
-		return ""
-	case ascii:
-		return fmt.Sprintf(">=%dx", e.Count)
-	}
-	return fmt.Sprintf("≥%d×", e.Count)
 }

@@ -2,58 +2,221 @@ package eventspane
 
 import (
 	"fmt"
-	"strings"
-	"time"
+	"strconv"
 
 	"midwatch/k8s"
+	"midwatch/k8s/podinfo"
 	"midwatch/live"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
 	"midwatch/ui/widget"
 )
 
-// columns of the list; objects says whether events of several are in it.
-func columns(objects bool) []widget.Column[*k8s.Event] {
+// View draws the events, above them a pod's containers, below them the
+// selected event in full when it is open.
+func (p *Pane) View(env *pane.Env, r pane.Rect) string {
+	p.env = env
+	st := env.Styles
+	head := p.head(env)
+	head = head[:min(len(head), max(0, r.H/2))]
+	var detail []widget.Rich
+	if e, ok := p.table.Selected(); ok && p.detail {
+		detail = p.full(env, e, r.W)
+		detail = detail[:min(len(detail), max(0, (r.H-len(head))/2))]
+	}
+	p.table.Empty = p.empty(env)
+	return widget.Stack(
+		widget.Lines(st, head, r.W, len(head)),
+		p.table.View(env.Draw(pane.Rect{W: r.W, H: r.H - len(head) - len(detail)})),
+		widget.Lines(st, detail, r.W, len(detail)),
+	)
+}
+
+func (p *Pane) head(env *pane.Env) []widget.Rich {
+	head := p.containers(env)
+	line := widget.NewJoin(env.Styles)
+	if p.filter.Active() {
+		line.Add(theme.Chip, "/"+p.filter.String())
+		line.Add(theme.Muted, fmt.Sprintf("%d of %d shown", p.table.Len(), len(p.all)))
+	}
+	if p.watched != nil && p.watched.Dropped > 0 {
+		line.Add(theme.Muted, fmt.Sprintf("%d older ones were let go", p.watched.Dropped))
+	}
+	if p.watched != nil && p.watched.Loading && len(p.all) > 0 {
+		line.Add(theme.Muted, "more are arriving")
+	}
+	if !p.ref.IsZero() {
+		p.readState(env, line)
+	}
+	if r := line.Rich(); len(r) > 0 {
+		head = append(head, r)
+	}
+	if len(p.all) > 0 && p.snapshot.State != live.Loading {
+		if state := widget.StateLine(env.Styles, p.snapshot, "events", env.Now); state != nil {
+			head = append(head, state)
+		}
+	}
+	return head
+}
+
+// readState says how fresh the events are that are not watched.
+func (p *Pane) readState(env *pane.Env, line *widget.Join) {
+	switch {
+	case p.reads.Events == nil:
+		line.Add(theme.Muted, "warnings only")
+	case p.read.err != "":
+		line.Add(theme.Warn, p.read.err.String()+" (R tries again)")
+	case !p.read.done:
+		line.Add(theme.Info, "reading all events")
+	default:
+		line.Add(theme.Muted, "all types as of "+widget.Since(env.Now, p.read.at)+" ago, warnings come by themselves")
+		if p.more {
+			line.Add(theme.Warn, "there are older ones")
+		}
+	}
+}
+
+// containers is a line for each of a pod's containers.
+func (p *Pane) containers(env *pane.Env) []widget.Rich {
+	if p.ref.Kind != "Pod" || p.reads.Containers == nil {
+		return nil
+	}
+	switch {
+	case p.inside.err != "":
+		return []widget.Rich{widget.Say(theme.Warn, env.Styles.Sign(live.Warn)+" "+p.inside.err.String())}
+	case !p.inside.done:
+		return []widget.Rich{widget.Say(theme.Info, env.Styles.Sign(live.Info)+" reading its containers")}
+	}
+	width := 0
+	for i := range p.inside.value {
+		width = max(width, widget.Width(p.inside.value[i].Name))
+	}
+	var out []widget.Rich
+	for i := range p.inside.value {
+		out = append(out, containerLine(env, &p.inside.value[i], min(width, 24)))
+	}
+	return out
+}
+
+func containerLine(env *pane.Env, c *podinfo.Container, width int) widget.Rich {
+	st, sev := env.Styles, containerSeverity(c)
+	out := widget.Rich{
+		{Token: theme.Severity(sev), Text: st.Sign(sev) + " "},
+		{Token: theme.Text, Text: widget.PadMiddle(st, c.Name, width) + " "},
+	}
+	line := widget.NewJoin(st)
+	state := string(c.State)
+	if c.Role != podinfo.Main {
+		state = string(c.Role) + ", " + state
+	}
+	if c.Reason != "" {
+		state += " " + c.Reason
+	}
+	if c.State == podinfo.Running {
+		state += " for " + widget.Since(env.Now, c.Since)
+		if !c.Ready && c.Role != podinfo.Ephemeral {
+			state += ", not ready"
+		}
+	}
+	line.Add(theme.Severity(sev), state)
+	if c.Restarts > 0 {
+		line.Add(theme.Warn, fmt.Sprintf("%d restarts", c.Restarts))
+	}
+	if c.Ended != nil {
+		line.Add(theme.Text, fmt.Sprintf("ended %d %s %s ago", c.Ended.ExitCode, c.Ended.Reason, widget.Since(env.Now, c.Ended.At)))
+		line.Add(theme.Text, c.Ended.Message.String())
+	}
+	line.Add(theme.Text, c.Message.String())
+	line.Add(theme.Muted, c.Image.String())
+	return append(out, line.Rich()...)
+}
+
+func containerSeverity(c *podinfo.Container) live.Severity {
+	failed := c.Ended != nil && c.Ended.ExitCode != 0
+	switch c.State {
+	case podinfo.Running:
+		if c.Ready || c.Role == podinfo.Ephemeral || c.Role == podinfo.Init {
+			return live.OK
+		}
+		return live.Warn
+	case podinfo.Terminated:
+		if failed {
+			return live.Fail
+		}
+		return live.OK
+	case podinfo.Waiting:
+		if failed || (c.Reason != "ContainerCreating" && c.Reason != "PodInitializing") {
+			return live.Fail
+		}
+	}
+	return live.Info
+}
+
+// full is one event with everything that is known of it.
+func (p *Pane) full(env *pane.Env, e *k8s.Event, w int) []widget.Rich {
+	line := widget.NewJoin(env.Styles)
+	line.Add(theme.Title, e.Reason)
+	line.Add(theme.Text, e.Involved.String())
+	line.Add(theme.Muted, e.FieldPath)
+	line.Add(theme.Muted, e.Source)
+	line.Add(theme.Muted, count(env.Draw(pane.Rect{}), e))
+	line.Add(theme.Muted, "first "+widget.Since(env.Now, e.First)+" ago, last at "+e.Last.In(env.Now.Location()).Format("15:04:05"))
+	out := []widget.Rich{nil}
+	out = append(out, line.Rich().Wrap(max(w, 1), 2)...)
+	return append(out, widget.Plain(e.Message.String()).Wrap(max(w, 1), 0)...)
+}
+
+// empty is what stands where there are no events, and why there are none.
+func (p *Pane) empty(env *pane.Env) []widget.Rich {
+	st := env.Styles
+	if state := widget.StateLine(st, p.snapshot, "events", env.Now); state != nil {
+		return []widget.Rich{state}
+	}
+	switch {
+	case len(p.all) > 0:
+		return []widget.Rich{
+			widget.Plain(fmt.Sprintf("None of %d events matches %s", len(p.all), p.filter)),
+			widget.Say(theme.Muted, "/ changes the filter, esc drops it."),
+		}
+	case p.watched != nil && p.watched.Loading:
+		return []widget.Rich{widget.Say(theme.Info, st.Sign(live.Info)+" loading events: none so far")}
+	case p.ref.IsZero():
+		return []widget.Rich{widget.Say(theme.OK, st.Sign(live.OK)+" No warnings. The server forgets events after an hour, unless told otherwise.")}
+	}
+	return []widget.Rich{widget.Plain("No events about " + p.ref.String() + ". The server forgets them after an hour, unless told otherwise.")}
+}
+
+func (p *Pane) columns() []widget.Column[*k8s.Event] {
 	list := []widget.Column[*k8s.Event]{
+		{ID: "sign", Min: 1, Cell: signCell},
+		{ID: "age", Title: "age", Min: widget.AgeWidth, Right: true, Cell: func(d widget.Draw, e *k8s.Event) widget.Rich {
+			return widget.Say(theme.Muted, widget.Since(d.Now, e.Last))
+		}},
 		{
-			ID: "sign", Min: 1,
-			Cell: func(d widget.Draw, e *k8s.Event) widget.Rich {
-				sev := severity(e)
-				return widget.Say(theme.Severity(sev), d.Styles.Sign(sev))
-			},
+			ID: "count", Title: "count", Min: 5, Max: 8, Right: true, Optional: 1,
+			Measure: func(e *k8s.Event) int { return len(strconv.Itoa(e.Count)) + 2 },
+			Cell:    func(d widget.Draw, e *k8s.Event) widget.Rich { return widget.Say(theme.Muted, count(d, e)) },
 		},
 		{
-			ID: "age", Title: "last", Min: widget.AgeWidth, Right: true,
-			Cell: func(d widget.Draw, e *k8s.Event) widget.Rich {
-				return widget.Say(theme.Muted, widget.Since(d.Now, e.Last))
-			},
-		},
-		{
-			ID: "count", Title: "count", Min: 5, Right: true, Optional: 2,
-			Cell: func(d widget.Draw, e *k8s.Event) widget.Rich {
-				return widget.Say(theme.Muted, count(e, d.Styles.Options.ASCII))
-			},
-		},
-		{
-			ID: "reason", Title: "reason", Min: 8, Max: 20, Optional: 1,
-			Measure: func(e *k8s.Event) int { return len(e.Reason) },
+			ID: "reason", Title: "reason", Min: 10, Max: 24,
+			Measure: func(e *k8s.Event) int { return widget.Width(e.Reason) },
 			Cell: func(_ widget.Draw, e *k8s.Event) widget.Rich {
 				return widget.Say(theme.Severity(severity(e)), e.Reason)
 			},
 		},
 	}
-	if objects {
+	if p.ref.Kind != "Pod" {
 		list = append(list, widget.Column[*k8s.Event]{
-			ID: "object", Title: "object", Min: 12, Max: 44,
-			Measure: func(e *k8s.Event) int { return widget.Width(object(e)) },
+			ID: "object", Title: "object", Min: 16, Max: 48, Optional: 2, Middle: true,
+			Measure: func(e *k8s.Event) int { return widget.Width(e.Involved.Name) + len(e.Involved.Kind) + 1 },
 			Cell: func(_ widget.Draw, e *k8s.Event) widget.Rich {
-				return widget.Say(theme.Text, object(e))
+				return widget.Rich{{Token: theme.Muted, Text: k8s.ShortKind(e.Involved.Kind) + "/"}, {Token: theme.Text, Text: e.Involved.Name}}
 			},
 		})
 	}
 	return append(list, widget.Column[*k8s.Event]{
-		ID: "message", Title: "message", Min: 10, Flex: 1,
-		Cell: func(_ widget.Draw, e *k8s.Event) widget.Rich { return widget.Say(theme.Text, e.Message.String()) },
+		ID: "message", Title: "message", Min: 24, Flex: 1,
+		Cell: func(_ widget.Draw, e *k8s.Event) widget.Rich { return widget.Plain(e.Message.String()) },
 	})
 }
 
@@ -61,114 +224,23 @@ func severity(e *k8s.Event) live.Severity {
 	if e.Type == "Warning" {
 		return live.Warn
 	}
-	return live.Info
+	return live.OK
 }
 
-// View draws the list, or the event that is open.
-func (p *Pane) View(env *pane.Env, r pane.Rect) string {
-	p.env = env
-	if p.text != nil {
-		return p.text.View(env.Draw(r))
+func signCell(d widget.Draw, e *k8s.Event) widget.Rich {
+	if e.Type == "Warning" {
+		return widget.Say(theme.Warn, d.Styles.Sign(live.Warn))
 	}
-	st := env.Styles
-	var head []widget.Rich
-	if state := widget.StateLine(st, p.snapshot, "events", env.Now); state != nil && p.events != nil {
-		head = append(head, state)
-	}
-	if p.filter.Active() {
-		line := widget.NewJoin(st)
-		line.Add(theme.Chip, "/"+p.filter.String())
-		line.Add(theme.Muted, fmt.Sprintf("%d of %d shown", p.table.Len(), len(p.events)))
-		head = append(head, line.Rich())
-	}
-	if p.dropped > 0 {
-		head = append(head, widget.Say(theme.Muted, fmt.Sprintf("%d older ones were let go", p.dropped)))
-	}
-	return p.body(env, r, head, p.empty(env))
+	return nil
 }
 
-func (p *Pane) body(env *pane.Env, r pane.Rect, head, empty []widget.Rich) string {
-	head = head[:max(0, min(len(head), r.H-2))]
-	p.table.Empty = empty
-	return widget.Stack(
-		widget.Lines(env.Styles, head, r.W, len(head)),
-		p.table.View(env.Draw(pane.Rect{W: r.W, H: r.H - len(head)})),
-	)
-}
-
-// empty is what stands where there are no rows, and why there are none.
-func (p *Pane) empty(env *pane.Env) []widget.Rich {
-	if p.events == nil {
-		if state := widget.StateLine(env.Styles, p.snapshot, "events", env.Now); state != nil {
-			return []widget.Rich{state}
-		}
-	}
+// count is how often at least: recorders drop what repeats too fast.
+func count(d widget.Draw, e *k8s.Event) string {
 	switch {
-	case len(p.events) > 0:
-		return []widget.Rich{widget.Say(theme.Muted, "no event matches the filter; esc clears it")}
-	case p.loading:
-		return []widget.Rich{widget.Say(theme.Muted, "reading events…")}
+	case e.Count <= 1:
+		return ""
+	case d.Styles.Options.ASCII:
+		return ">=" + strconv.Itoa(e.Count) + "x"
 	}
-	return []widget.Rich{widget.Say(theme.Muted, "no warnings: the cluster keeps events for an hour, so older trouble leaves none")}
-}
-
-// View draws the object's events, and says when they were read.
-func (o *Object) View(env *pane.Env, r pane.Rect) string {
-	o.env = env
-	if o.text != nil {
-		return o.text.View(env.Draw(r))
-	}
-	var head []widget.Rich
-	if o.failed != "" {
-		head = append(head, widget.Say(theme.Fail, env.Styles.Sign(live.Fail)+" "+o.failed))
-	}
-	if o.filter.Active() {
-		head = append(head, widget.Say(theme.Chip, fmt.Sprintf("/%s: %d of %d shown", o.filter, o.table.Len(), len(o.events))))
-	}
-	if o.more {
-		head = append(head, widget.Say(theme.Muted, fmt.Sprintf("only the first %d were read", len(o.events))))
-	}
-	empty := "no events about it: the cluster keeps them for an hour"
-	switch {
-	case o.failed != "":
-		empty = "nothing could be read; ctrl+r tries again"
-	case len(o.events) > 0:
-		empty = "no event matches the filter; esc clears it"
-	case o.loading:
-		empty = "reading events…"
-	}
-	return o.body(env, r, head, []widget.Rich{widget.Say(theme.Muted, empty)})
-}
-
-// openText shows the selected event in full.
-func (p *Pane) openText() {
-	e, ok := p.table.Selected()
-	if !ok {
-		return
-	}
-	line := func(name, value string) widget.Rich {
-		return widget.Rich{{Token: theme.Muted, Text: fmt.Sprintf("%-10s", name)}, {Token: theme.Text, Text: value}}
-	}
-	lines := widget.TextLines{
-		{{Token: theme.Severity(severity(e)), Text: e.Type + " " + e.Reason}},
-		line("object", e.Involved.String()),
-		line("part", e.FieldPath),
-		line("said by", e.Source),
-		line("first", stamp(e.First)),
-		line("last", stamp(e.Last)),
-		line("count", fmt.Sprintf("at least %d", e.Count)),
-		{},
-	}
-	for _, l := range strings.Split(e.Message.String(), "\n") {
-		lines = append(lines, widget.Plain(l))
-	}
-	p.text = widget.NewTextView(lines)
-	p.text.SetWrap(true)
-}
-
-func stamp(t time.Time) string {
-	if t.IsZero() {
-		return "not known"
-	}
-	return t.UTC().Format("2006-01-02 15:04:05 MST")
+	return "≥" + strconv.Itoa(e.Count) + "×"
 }
