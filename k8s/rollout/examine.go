@@ -62,7 +62,7 @@ func (a *assessment) examine(p *k8s.PodRow) finding {
 		f.reason, f.detail = reasonTerminating, ""
 		f.fatal = !a.within(p.Deleted, terminatingGrace)
 	case p.Phase == "Failed":
-		f.fatal = true
+		f.reason, f.fatal = orWord(p.Reason, p.Phase), true
 	case p.Reason == reasonUnschedulable || p.Reason == reasonGated || p.Reason == "SchedulerError" || (p.Node == "" && p.Reason == ""):
 		f.reason, f.detail = orWord(p.Reason, "Pending"), schedulingWords(f.detail)
 		f.fatal = !a.within(p.Created, schedulingGrace)

@@ -299,7 +299,7 @@ func containerReason(cs *corev1.ContainerStatus) ranked {
 	case w != nil && w.Reason == reasonCrashLoop:
 		message := w.Message
 		if t := cs.LastTerminationState.Terminated; t != nil && t.Message != "" {
-			message = t.Message
+			message = telling(t.Message)
 		}
 		return ranked{said{w.Reason, message, cs.Name}, rankCrashing}
 	case w != nil && (w.Reason == reasonCreating || w.Reason == reasonInitializing):
@@ -307,9 +307,29 @@ func containerReason(cs *corev1.ContainerStatus) ranked {
 	case w != nil && w.Reason != "":
 		return ranked{said{w.Reason, w.Message, cs.Name}, rankWaiting}
 	case dead != nil:
-		return ranked{said{exitReason(dead), dead.Message, cs.Name}, rankDead}
+		return ranked{said{exitReason(dead), telling(dead.Message), cs.Name}, rankDead}
 	}
 	return ranked{rank: rankNone}
+}
+
+// telling is the line of a termination message that most likely says why: the
+// message is the container's last log lines when terminationMessagePolicy is
+// FallbackToLogsOnError. A Go panic and a JVM's exception say it first, a
+// Python traceback and most others last.
+func telling(message string) string {
+	last := ""
+	for line := range strings.Lines(message) {
+		line = strings.TrimSpace(line)
+		for _, head := range []string{"panic: ", "fatal error: ", "Exception in thread "} {
+			if strings.HasPrefix(line, head) {
+				return line
+			}
+		}
+		if line != "" {
+			last = line
+		}
+	}
+	return last
 }
 
 // readyReason is why a pod whose containers run is not ready. The node

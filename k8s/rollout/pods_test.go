@@ -106,6 +106,18 @@ status:
   - {name: app, state: {waiting: {reason: CreateContainerConfigError, message: secret "x" not found}}}
   - {name: log, restartCount: 5, state: {waiting: {reason: CrashLoopBackOff, message: back-off 5m0s}}, lastState: {terminated: {exitCode: 1}}}`,
 			said{"CrashLoopBackOff", "back-off 5m0s", "log"}, k8s.PodCrashing},
+		{"a traceback says why in its last line", `
+status:
+  phase: Running
+  conditions: [{type: Ready, status: "False", reason: ContainersNotReady}]
+  containerStatuses: [{name: app, restartCount: 2, state: {waiting: {reason: CrashLoopBackOff}}, lastState: {terminated: {exitCode: 1, message: "Traceback (most recent call last):\n  File main.py, line 1\nKeyError: 'DB_URL'\n\n"}}}]`,
+			said{"CrashLoopBackOff", "KeyError: 'DB_URL'", "app"}, k8s.PodCrashing},
+		{"a panic says why in its first line", `
+status:
+  phase: Running
+  conditions: [{type: Ready, status: "False", reason: ContainersNotReady}]
+  containerStatuses: [{name: app, state: {terminated: {exitCode: 2, message: "starting\npanic: nil map\n\ngoroutine 1 [running]:\nmain.main()"}}}]`,
+			said{"Error", "panic: nil map", "app"}, k8s.PodCrashing},
 		{"ended with success and will be restarted", `
 status:
   phase: Running

@@ -108,7 +108,10 @@ func countPod(r *k8s.Revision, p *k8s.PodRow, a *assessment) {
 	if p.Ready {
 		r.Ready++
 	}
-	if at, ok := p.AvailableAt(a.o.MinReady); ok && !at.After(a.Now) {
+	switch at, ok := p.AvailableAt(a.o.MinReady); {
+	case ok && at.After(a.Now):
+		a.soon(at)
+	case ok:
 		r.Available++
 	}
 }
