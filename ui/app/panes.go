@@ -2,16 +2,25 @@ package app
 
 import (
 	"context"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"midwatch/action"
 	"midwatch/foreign"
 	"midwatch/k8s"
 	"midwatch/k8s/object"
+	"midwatch/k8s/podinfo"
+	"midwatch/k8s/podlog"
+	"midwatch/k8s/rollout"
+	"midwatch/live"
 	"midwatch/ui/boardpane"
 	"midwatch/ui/eventspane"
 	"midwatch/ui/journalpane"
+	"midwatch/ui/logspane"
 	"midwatch/ui/pane"
 	"midwatch/ui/podspane"
+	"midwatch/ui/rolloutpane"
 	"midwatch/ui/verbs"
 	"midwatch/ui/yamlpane"
 )
@@ -21,8 +30,10 @@ import (
 func Panes() []Kind {
 	return []Kind{
 		{ID: pane.Board, Base: 1, Scoped: true, Names: []string{"workloads", "board", "wl"}, Title: "every workload, the worst first", New: newBoard},
+		{ID: pane.Rollout, Base: 2, Names: []string{"rollout", "details"}, Title: "the selected workload: why, what changed, its pods", New: newRollout},
 		{ID: pane.Pods, Base: 3, Scoped: true, Names: []string{"pods", "pod", "po"}, Title: "the pods of the scope", New: newPods},
 		{ID: pane.Events, Base: 4, Scoped: true, Names: []string{"events", "event", "ev"}, Title: "what the cluster warns of", New: newEvents},
+		{ID: pane.Logs, Names: []string{"logs", "log"}, Title: "what the selected pods write", New: newLogs},
 		{ID: pane.YAML, Names: []string{"yaml"}, Title: "the selected object as YAML", New: newYAML},
 		{ID: pane.Journal, Scoped: true, Names: []string{"journal"}, Title: "what was done from here", New: newJournal},
 	}
@@ -41,17 +52,53 @@ func newBoard(id pane.ID, d Deps, _ k8s.Ref, _ string) pane.Pane {
 	return boardpane.New(id, d.planner())
 }
 
+func newRollout(id pane.ID, d Deps, ref k8s.Ref, _ string) pane.Pane {
+	return rolloutpane.New(id, d.planner(), d.diffRevisions, ref)
+}
+
+// diffRevisions says what differs between the templates of two revisions.
+func (d Deps) diffRevisions(ctx context.Context, ref k8s.Ref, old, now k8s.Revision) ([]rollout.TemplateChange, error) {
+	templates, err := d.Session.Change.Templates(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var before, after *corev1.PodTemplateSpec
+	for _, t := range templates {
+		switch t.Name {
+		case old.Name:
+			before = t.Template
+		case now.Name:
+			after = t.Template
+		}
+	}
+	if before == nil || after == nil {
+		return nil, fmt.Errorf("the template of %s or %s is no longer kept", old.Name, now.Name)
+	}
+	return rollout.DiffTemplates(before, after), nil
+}
+
+func newLogs(id pane.ID, d Deps, ref k8s.Ref, arg string) pane.Pane {
+	return logspane.New(id, func(ctx context.Context, q podlog.Query) (logspane.Stream, error) {
+		hub := d.Session.Hub
+		hub.Provide(podlog.Topic, podlog.Build)
+		q.Dirty = func() { hub.DirtyTopic(live.Topic{Name: podlog.Topic, Key: string(id)}) }
+		return podlog.Open(ctx, d.Session.Cluster, q)
+	}, ref, arg)
+}
+
 func newPods(id pane.ID, d Deps, ref k8s.Ref, _ string) pane.Pane {
 	return podspane.New(id, d.planner(), ref)
 }
 
 func newEvents(id pane.ID, d Deps, ref k8s.Ref, _ string) pane.Pane {
-	if ref.IsZero() {
-		return eventspane.New(id)
-	}
-	return eventspane.NewObject(id, func(ctx context.Context, ref k8s.Ref) ([]*k8s.Event, bool, error) {
-		return object.Events(ctx, d.Session.Cluster, ref)
-	})
+	return eventspane.New(id, eventspane.Reads{
+		Events: func(ctx context.Context, ref k8s.Ref) ([]*k8s.Event, bool, error) {
+			return object.Events(ctx, d.Session.Cluster, ref)
+		},
+		Containers: func(ctx context.Context, ref k8s.Ref) ([]podinfo.Container, error) {
+			return podinfo.Containers(ctx, d.Session.Cluster.Typed(), ref)
+		},
+	}, ref)
 }
 
 func newYAML(id pane.ID, d Deps, _ k8s.Ref, _ string) pane.Pane {
