@@ -142,8 +142,11 @@ func (p *Pane) empty(env *pane.Env) []widget.Rich {
 // detail is the selected workload's sentence in full, in a fixed place, where
 // the column of reasons has to clip and there is room.
 func (p *Pane) detail(env *pane.Env, r pane.Rect, body int) []widget.Rich {
-	const lines = 2
 	w, ok := p.table.Selected()
+	lines := 2
+	if body >= 24 {
+		lines = 3
+	}
 	if !ok || body < 12 || r.W >= 160 {
 		return nil
 	}
@@ -177,25 +180,25 @@ func columns(namespace bool) []widget.Column[*k8s.Workload] {
 	list := []widget.Column[*k8s.Workload]{{ID: "sign", Min: 1, Cell: signCell}}
 	if namespace {
 		list = append(list, widget.Column[*k8s.Workload]{
-			ID: "namespace", Title: "namespace", Min: 6, Max: 20, Optional: 2,
+			ID: "namespace", Title: "namespace", Min: 8, Max: 20, Optional: 2,
 			Measure: func(w *k8s.Workload) int { return widget.Width(w.Namespace) },
 			Cell:    func(_ widget.Draw, w *k8s.Workload) widget.Rich { return widget.Say(theme.Muted, w.Namespace) },
 		})
 	}
 	return append(list,
 		widget.Column[*k8s.Workload]{
-			ID: "workload", Title: "workload", Min: 12, Max: 44, Middle: true,
+			ID: "workload", Title: "workload", Min: 20, Max: 44, Middle: true,
 			Measure: func(w *k8s.Workload) int { return len(k8s.ShortKind(w.Kind)) + 1 + widget.Width(w.Name) },
 			Cell:    nameCell,
 		},
-		widget.Column[*k8s.Workload]{ID: "why", Title: "why", Min: 36, Flex: 1, Cell: whyCell},
+		widget.Column[*k8s.Workload]{ID: "why", Title: "why", Min: 26, Want: 36, Flex: 1, Cell: whyCell},
 		widget.Column[*k8s.Workload]{
 			ID: "ready", Title: "ready", Min: 5, Max: 11, Right: true, Optional: 1,
 			Measure: func(w *k8s.Workload) int { return len(ready(w)) },
 			Cell:    readyCell,
 		},
 		widget.Column[*k8s.Workload]{
-			ID: "hpa", Title: "hpa", Min: 3, Max: 14, Right: true, Optional: 3,
+			ID: "hpa", Title: "hpa", Min: 10, Max: 14, Right: true, Optional: 3,
 			Measure: func(w *k8s.Workload) int { return len(hpa(w)) },
 			Cell:    hpaCell,
 		},

@@ -105,8 +105,8 @@ func (p *Pane) columns() []widget.Column[row] {
 		list = append(list, text("namespace", 6, 20, 3, func(r row) string { return r.Namespace }, theme.Muted))
 	}
 	list = append(list,
-		middle(text("pod", 30, 56, 0, func(r row) string { return r.Name }, theme.Text)),
-		widget.Column[row]{ID: "state", Title: "state", Min: 28, Flex: 1, Cell: stateCell},
+		middle(text("pod", 22, 56, 0, func(r row) string { return r.Name }, theme.Text)),
+		widget.Column[row]{ID: "state", Title: "state", Min: 18, Want: 30, Flex: 1, Cell: stateCell},
 		right(text("ready", 5, 7, 2, containersReady, theme.Text)),
 		widget.Column[row]{
 			ID: "restarts", Title: "restarts", Min: 8, Max: 12, Right: true, Optional: 4,

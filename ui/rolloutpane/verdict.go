@@ -121,6 +121,9 @@ func (o *outline) image(container, before, after string, had bool) {
 	o.add(&line{key: "image/" + container, draw: func(d widget.Draw) widget.Rich {
 		out := widget.Rich{{Token: theme.Muted, Text: "  image    "}, {Token: theme.Text, Text: container + "  "}}
 		repository, tagBefore, tagAfter := splitImages(before, after)
+		if whole := out.Width() + len(repository+tagBefore+tagAfter) + 3; whole > d.W {
+			repository = shortImage(repository) // what differs matters more than where it is from
+		}
 		switch {
 		case !had:
 			return append(out, widget.Piece{Token: theme.Added, Text: after + " (container added)"})

@@ -11,8 +11,9 @@ type Column[T any] struct {
 	// that measures its rows may be narrower than Min when they are. Without
 	// Measure and Flex a column is Min wide.
 	Min, Max int
-	// Flex is its share of what the others leave over.
-	Flex int
+	// Flex is its share of what the others leave over; Want is what it gets
+	// before they get more than their Min.
+	Flex, Want int
 	// Right aligns it to the right: numbers and ages.
 	Right bool
 	// Middle cuts what is too long in its middle: the ends of a pod's name say
@@ -45,11 +46,10 @@ func layout[T any](columns []Column[T], natural []int, w int) []int {
 	return widths
 }
 
-// wanted is a column's width before it is known how much room there is. A
-// flexible column asks for its minimum and takes what is left.
+// wanted is a column's width before it is known how much room there is.
 func wanted[T any](c *Column[T], natural int) int {
 	if c.Flex > 0 {
-		return max(c.Min, 1)
+		return max(c.Want, c.Min, 1)
 	}
 	n := max(natural, 1)
 	if c.Measure == nil {
@@ -102,32 +102,40 @@ func leave[T any](columns []Column[T], widths []int, w int) bool {
 	return true
 }
 
-// shrink takes cells from the widest column until the row fits. Only when all
-// are at their minimum does it go below.
+// shrink takes cells from the widest column until the row fits: first from
+// those that do not flex, then from those that do, and only when all are at
+// their minimum from below that.
 func shrink[T any](columns []Column[T], widths []int, w int) {
-	for _, below := range []bool{false, true} {
-		for total(widths) > w {
-			widest := -1
-			for i, n := range widths {
-				low := 1
-				if !below {
-					low = max(columns[i].Min, 1)
-				}
-				if n > low && (widest < 0 || n > widths[widest]) {
-					widest = i
-				}
-			}
-			if widest < 0 {
-				break
-			}
-			widths[widest]--
+	floor := func(i int) int { return max(columns[i].Min, 1) }
+	narrow(widths, w, func(i int) int {
+		if columns[i].Flex > 0 {
+			return widths[i]
 		}
-	}
+		return floor(i)
+	})
+	narrow(widths, w, floor)
+	narrow(widths, w, func(int) int { return 1 })
 	for i := len(widths) - 1; i > 0 && total(widths) > w; i-- {
 		widths[i] = 0
 	}
 	if len(widths) > 0 {
 		widths[0] = min(widths[0], w)
+	}
+}
+
+// narrow takes cells from the widest column that is above its floor.
+func narrow(widths []int, w int, floor func(i int) int) {
+	for total(widths) > w {
+		widest := -1
+		for i, n := range widths {
+			if n > floor(i) && (widest < 0 || n > widths[widest]) {
+				widest = i
+			}
+		}
+		if widest < 0 {
+			return
+		}
+		widths[widest]--
 	}
 }
 
