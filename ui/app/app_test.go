@@ -414,8 +414,8 @@ func TestAPanesBugEndsTheConsoleCleanly(t *testing.T) {
 	m.Update(tea.WindowSizeMsg{Width: 80, Height: 24})
 	r.panes[0].panics = true
 	k, _ := uitest.Key("x")
-	_, cmd := m.Update(k)
-	if cmd == nil || m.Crash() == nil || !strings.Contains(m.Crash().Error(), "a pane's bug") || len(m.Crash().Stack) == 0 {
+	model, cmd := m.Update(k)
+	if model != tea.Model(m) || cmd == nil || m.Crash() == nil || !strings.Contains(m.Crash().Error(), "a pane's bug") || len(m.Crash().Stack) == 0 {
 		t.Fatalf("crash %v", m.Crash())
 	}
 	if _, ok := cmd().(tea.QuitMsg); !ok {

@@ -34,20 +34,21 @@ type rig struct {
 	gate  *action.Gate
 	lock  *action.Lock
 
-	mu       sync.Mutex
-	peer     peer
-	opened   []app.Where
-	openErr  error
-	hold     chan struct{} // when set, opening waits for it
-	closed   int
-	selected []string
-	retries  int
-	applied  int
-	inverted int
-	record   []action.Entry
-	plan     func(*rig) *action.Plan
-	panes    []*listPane
-	rows     []string
+	mu        sync.Mutex
+	peer      peer
+	opened    []app.Where
+	openErr   error
+	hold      chan struct{} // when set, opening waits for it
+	closed    int
+	selected  []string
+	retries   int
+	applied   int
+	inverted  int
+	record    []action.Entry
+	plan      func(*rig) *action.Plan
+	panes     []*listPane
+	panicking bool
+	rows      []string
 }
 
 // peer is a connection with a health of one's choice.
@@ -181,7 +182,7 @@ func restart(d action.Danger) func(*rig) *action.Plan {
 func (r *rig) kinds() []app.Kind {
 	kind := func(id pane.ID, base int, targeted, scoped bool, names ...string) app.Kind {
 		return app.Kind{ID: id, Base: base, Names: names, Title: "the " + string(id), Scoped: scoped, New: func(id pane.ID, d app.Deps, ref k8s.Ref, arg string) pane.Pane {
-			p := &listPane{rig: r, id: id, ref: ref, arg: arg}
+			p := &listPane{rig: r, id: id, ref: ref, arg: arg, panics: r.panicking}
 			r.panes = append(r.panes, p)
 			if targeted {
 				return &targetPane{listPane: p}

@@ -51,9 +51,6 @@ func arrange(base []*tile, w, h int) []cell {
 // Between the columns is one cell for the line.
 func columns(base []*tile, w, h int) []cell {
 	left := w * 52 / 100
-	if w >= wideScreen {
-		left = w * 46 / 100
-	}
 	x := left + 1
 	cells := []cell{{w: left, h: h, tiles: base[:1]}}
 	if h < splitHeight || len(base) < 3 {

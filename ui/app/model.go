@@ -96,7 +96,7 @@ func (m *Model) Init() tea.Cmd {
 	if m.session == nil {
 		cmds = append(cmds, m.switchTo(m.opts.Start))
 	} else {
-		cmds = append(cmds, m.listen())
+		cmds = append(cmds, m.begin())
 	}
 	cmds = append(cmds, m.want())
 	m.compose()
@@ -104,11 +104,11 @@ func (m *Model) Init() tea.Cmd {
 }
 
 // Update hands a message to the first handler that takes it, then draws.
-func (m *Model) Update(msg tea.Msg) (_ tea.Model, cmd tea.Cmd) {
+func (m *Model) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 	defer func() {
 		if p := recover(); p != nil {
 			m.crash = newCrash(p)
-			cmd = tea.Quit
+			model, cmd = m, tea.Quit
 		}
 	}()
 	m.now = m.clock.Now()

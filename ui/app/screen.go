@@ -121,23 +121,7 @@ func (m *Model) block(c *cell) []string {
 	focused := c.shown == m.focus
 	out := make([]string, 0, c.h)
 	out = append(out, m.titleLine(c, focused))
-	lines := c.shown.draw(m.now, m.paneStyles(), focused && len(m.overlays) == 0, c.inner())
-	for i := range c.h - 1 {
-		line := ""
-		if i < len(lines) {
-			line = lines[i]
-		}
-		if ansi.StringWidth(line) != c.w { // a pane that breaks its box breaks only its own
-			line = exactly(line, c.w)
-		}
-		out = append(out, line)
-	}
-	return out
-}
-
-func exactly(line string, w int) string {
-	line = ansi.Truncate(line, w, "")
-	return line + "\x1b[m" + strings.Repeat(" ", max(w-ansi.StringWidth(line), 0))
+	return append(out, c.shown.draw(m.now, m.paneStyles(), focused && len(m.overlays) == 0, c.inner())...)
 }
 
 // titleLine names the pane of a cell, or its tabs.

@@ -88,6 +88,16 @@ func (m *Model) attach(s *Session) {
 	m.pace()
 }
 
+// begin listens to a session that is new on the screen, and lets its panes
+// read what they need.
+func (m *Model) begin() tea.Cmd {
+	cmds := []tea.Cmd{m.listen()}
+	for _, t := range m.base {
+		cmds = append(cmds, m.start(t))
+	}
+	return tea.Batch(cmds...)
+}
+
 // listen waits for what the session has to say next.
 func (m *Model) listen() tea.Cmd {
 	s := m.session
@@ -207,7 +217,7 @@ func (m *Model) onOpened(msg openedMsg) tea.Cmd {
 	}
 	old := m.session
 	m.attach(msg.session)
-	return tea.Batch(m.listen(), m.retire(old))
+	return tea.Batch(m.begin(), m.retire(old))
 }
 
 // retire closes a session off the UI goroutine.

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
+
 	"midwatch/k8s"
 	"midwatch/live"
 	"midwatch/ui/bind"
@@ -49,8 +51,7 @@ func (t *tile) draw(now time.Time, s *theme.Styles, focused bool, r pane.Rect) [
 	if f.valid && f.rect == r && f.focused == focused && f.styles == s && (f.until.IsZero() || now.Before(f.until)) {
 		return t.block
 	}
-	view := t.pane.View(t.prepare(now, s, focused), r)
-	t.block = strings.Split(view, "\n")
+	t.block = boxed(t.pane.View(t.prepare(now, s, focused), r), r)
 	f.rect, f.focused, f.styles, f.valid, f.until = r, focused, s, true, time.Time{}
 	if ticker, ok := t.pane.(pane.Ticker); ok {
 		if d := ticker.Until(now); d > 0 {
@@ -58,6 +59,25 @@ func (t *tile) draw(now time.Time, s *theme.Styles, focused bool, r pane.Rect) [
 		}
 	}
 	return t.block
+}
+
+// boxed splits a view into exactly r.H lines of exactly r.W cells. A pane that
+// does not keep its box spoils only its own.
+func boxed(view string, r pane.Rect) []string {
+	lines := strings.Split(view, "\n")
+	if len(lines) > r.H {
+		lines = lines[:r.H]
+	}
+	for len(lines) < r.H {
+		lines = append(lines, "")
+	}
+	for i, l := range lines {
+		if ansi.StringWidth(l) != r.W {
+			l = ansi.Truncate(l, r.W, "")
+			lines[i] = l + "\x1b[m" + strings.Repeat(" ", max(r.W-ansi.StringWidth(l), 0))
+		}
+	}
+	return lines
 }
 
 // own keeps the part of a batch the pane asked for; nil when there is none.
