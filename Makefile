@@ -45,7 +45,7 @@ bench-scale: ## the cluster budgets, on a cluster of 10,000 pods built on the te
 	$(TESTBED) test -tags scale -timeout 60m -count=1 -v -run TestScale ./e2e/
 
 screenshots: ## screenshots/*.svg and *.png from real frames of the demo
-	$(GO) run ./screenshots
+	$(GO) test ./screenshots -run TestPicturesAreFresh -write
 	cd screenshots && npm ci --silent --no-audit --no-fund && node png.mjs
 
 docs: ## generated pages: docs/KEYS.md

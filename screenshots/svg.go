@@ -1,4 +1,4 @@
-package main
+package screenshots
 
 import (
 	"fmt"
@@ -65,7 +65,7 @@ func runs(screen uv.ScreenBuffer, w, y int) []run {
 }
 
 func (r run) draw(b *strings.Builder, y int) {
-	fg, bg := hex(r.style.Fg, ink), hex(r.style.Bg, "")
+	fg, bg := colour(r.style.Fg, ink), colour(r.style.Bg, "")
 	if r.style.Attrs&uv.AttrReverse != 0 {
 		fg, bg = orElse(bg, ground), fg
 	}
@@ -93,7 +93,7 @@ func (r run) draw(b *strings.Builder, y int) {
 		left, top+cellH*0.76, float64(r.cells)*cellW, fg, extra, html.EscapeString(r.text))
 }
 
-func hex(c color.Color, fallback string) string {
+func colour(c color.Color, fallback string) string {
 	if c == nil {
 		return fallback
 	}

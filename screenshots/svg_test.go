@@ -1,4 +1,4 @@
-package main
+package screenshots
 
 import (
 	"encoding/xml"
