@@ -149,7 +149,7 @@ func (c *console) untilWorkloads(t *testing.T, n int) time.Duration {
 // untilPods is how long after the start the header spoke of n pods.
 func (c *console) untilPods(t *testing.T, n int) time.Duration {
 	t.Helper()
-	return c.until(t, fmt.Sprintf("%d pods", n), func(s string) bool { return podsOf(s) >= n })
+	return c.until(t, fmt.Sprintf("%d pods", n), func(s string) bool { return podsComplete(s) })
 }
 
 func (c *console) until(t *testing.T, what string, done func(string) bool) time.Duration {
@@ -323,19 +323,8 @@ func percentile(d []time.Duration, p int) time.Duration {
 	return d[min(len(d)-1, len(d)*p/100)].Round(10 * time.Microsecond)
 }
 
-// podsOf reads the count behind "pods" in the header: "pods ✓ 10,000" or
-// "pods 4,120…".
-func podsOf(screen string) int {
-	fields := strings.Fields(screen)
-	for i, f := range fields {
-		if f != "pods" {
-			continue
-		}
-		for _, next := range fields[i+1 : min(i+3, len(fields))] {
-			if n, err := strconv.Atoi(strings.ReplaceAll(strings.TrimRight(next, "…"), ",", "")); err == nil {
-				return n
-			}
-		}
-	}
-	return 0
+// podsComplete reports whether the header calls the pods complete.
+func podsComplete(screen string) bool {
+	head, _, _ := strings.Cut(screen, "\n")
+	return strings.Contains(head, "pods ✓") && !strings.Contains(screen, "arriving")
 }

@@ -28,7 +28,15 @@ func setImage(t *testing.T, namespace, name, container, image string) {
 	}
 }
 
+// The plain options of requests the tests make.
+var (
+	getOptions   = metav1.GetOptions{}
+	patchOptions = metav1.PatchOptions{}
+)
+
 const (
+	mergePatch = types.MergePatchType
+
 	goodImage = "registry.example.com/fastapi-service:v1.2.3"
 	badImage  = "registry.example.com/fastapi-service:v1.2.4-bad"
 )
