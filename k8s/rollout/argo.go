@@ -101,7 +101,7 @@ func (a *assessment) argoPhase() k8s.Verdict {
 	}
 	if a.argoSettled() {
 		if o.Status.Available >= o.Replicas && a.argoHealthy() {
-			return a.done("Healthy", a.healthySince(), allUp(o.Replicas, "pod"))
+			return a.done("Healthy", a.healthySince(), allUp(o.Replicas))
 		}
 		if o.Status.Available < o.Replicas && !o.Paused {
 			return a.shortage(o.Status.Available, o.Replicas, "pod", a.unavailableSince())

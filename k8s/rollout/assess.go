@@ -128,7 +128,7 @@ func (a *assessment) notObserved() k8s.Verdict {
 		sev, text = live.Warn, "its controller does not see the newest change: is the controller manager down?"
 	}
 	v := verdict(sev, k8s.PhaseNotObserved, "NotObserved", o.Changed, "%s (generation %d, observed %d)", text, o.Generation, o.Observed)
-	v.Evidence = append(v.Evidence, live.Evidence{Kind: "status", Ref: o.Ref.String(), At: o.Changed, Text: "observedGeneration is behind metadata.generation: no count below belongs to the newest spec"})
+	v.Evidence = append(v.Evidence, live.Evidence{Kind: "status", Ref: o.String(), At: o.Changed, Text: "observedGeneration is behind metadata.generation: no count below belongs to the newest spec"})
 	return v
 }
 
@@ -163,7 +163,7 @@ func (a *assessment) background(v *k8s.Verdict) []live.Evidence {
 		out = append(out, revisionEvidence(a.o, &s.PreviousRevision, &s.Revision))
 	}
 	if a.o.HistoryLimit == 0 && v.Severity.Rank() <= live.Warn.Rank() && v.Severity != live.Unknown {
-		out = append(out, live.Evidence{Kind: "spec", Ref: a.o.Ref.String(), Text: "revisionHistoryLimit is 0: no older revision is kept, so there is nothing to undo to"})
+		out = append(out, live.Evidence{Kind: "spec", Ref: a.o.String(), Text: "revisionHistoryLimit is 0: no older revision is kept, so there is nothing to undo to"})
 	}
 	if room := maxEvidence - len(v.Evidence); len(out) > room {
 		out = out[:max(room, 0)]

@@ -44,7 +44,7 @@ func (a *assessment) daemonSet() k8s.Verdict {
 	v := a.daemonPhase()
 	if n := o.Status.Misscheduled; n > 0 {
 		v.Message = cleaned(fmt.Sprintf("%s; %s on nodes that should not run it", v.Message, count(n, "pod")))
-		v.Evidence = append(v.Evidence, live.Evidence{Kind: "status", Ref: o.Ref.String(), Count: n, Text: "numberMisscheduled: pods on nodes that no longer match, or whose taints they do not tolerate"})
+		v.Evidence = append(v.Evidence, live.Evidence{Kind: "status", Ref: o.String(), Count: n, Text: "numberMisscheduled: pods on nodes that no longer match, or whose taints they do not tolerate"})
 		if v.Severity == live.OK {
 			v.Severity = live.Info
 		}
@@ -67,7 +67,7 @@ func (a *assessment) daemonPhase() k8s.Verdict {
 		for _, p := range a.own {
 			since = newest(since, p.ReadySince)
 		}
-		return a.done("RollingUpdateComplete", since, allUp(o.Replicas, "pod"))
+		return a.done("RollingUpdateComplete", since, allUp(o.Replicas))
 	case !updated && o.Strategy == onDelete && up:
 		return a.manual("node")
 	case !updated && o.Strategy != onDelete:

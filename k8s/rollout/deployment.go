@@ -99,7 +99,7 @@ func (a *assessment) deploymentPhase() k8s.Verdict {
 	}
 	switch {
 	case a.complete():
-		return a.done(newSetAvailable, a.completeSince(), allUp(o.Replicas, "pod"))
+		return a.done(newSetAvailable, a.completeSince(), allUp(o.Replicas))
 	case a.settled(progressing):
 		return a.settledDeployment()
 	}

@@ -13,12 +13,12 @@ import (
 // exitWords says how the last container of a crashing pod ended.
 func exitWords(p *k8s.PodRow) string {
 	var words string
-	switch {
-	case p.ExitReason == "":
+	switch p.ExitReason {
+	case "":
 		return p.Message.String()
-	case p.ExitReason == "Error" || p.ExitReason == "Completed":
+	case "Error", "Completed":
 		words = fmt.Sprintf("exit %d", p.ExitCode)
-	case p.ExitReason == "OOMKilled":
+	case "OOMKilled":
 		words = p.ExitReason
 	default:
 		words = fmt.Sprintf("%s, exit %d", p.ExitReason, p.ExitCode)

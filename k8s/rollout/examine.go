@@ -63,30 +63,53 @@ func (a *assessment) examine(p *k8s.PodRow) finding {
 		f.fatal = !a.within(p.Deleted, terminatingGrace)
 	case p.Phase == "Failed":
 		f.reason, f.fatal = orWord(p.Reason, p.Phase), true
-	case p.Reason == reasonUnschedulable || p.Reason == reasonGated || p.Reason == "SchedulerError" || (p.Node == "" && p.Reason == ""):
+	case unscheduled(p):
 		f.reason, f.detail = orWord(p.Reason, "Pending"), schedulingWords(f.detail)
 		f.fatal = !a.within(p.Created, schedulingGrace)
-	case p.Reason == reasonNoSandbox || p.Reason == reasonCreating || p.Reason == reasonInitializing || (p.Reason == "" && p.Phase == "Pending"):
-		a.creating(p, &f)
-	case p.Reason == reasonCrashLoop:
-		f.fatal, f.detail = true, exitWords(p)
-	case p.State(a.o.MinReady, a.Now) == k8s.PodCrashing:
+	case p.Reason != reasonCrashLoop && p.State(a.o.MinReady, a.Now) == k8s.PodCrashing:
 		// The container has just ended and is about to be restarted.
 		f.detail = exitWords(p)
 		f.fatal = p.Restarts > 0 || !a.within(newest(p.LastRestart, startOf(p)), firstDeathGrace)
-	case p.Reason == reasonNodeNotReady:
+	default:
+		a.byReason(p, &f)
+	}
+	return f
+}
+
+// unscheduled reports whether the pod has no node yet.
+func unscheduled(p *k8s.PodRow) bool {
+	switch p.Reason {
+	case reasonUnschedulable, reasonGated, "SchedulerError":
+		return true
+	case "":
+		return p.Node == ""
+	}
+	return false
+}
+
+// byReason examines a pod on a node by what it says of itself.
+func (a *assessment) byReason(p *k8s.PodRow, f *finding) {
+	switch p.Reason {
+	case reasonNoSandbox, reasonCreating, reasonInitializing:
+		a.creating(p, f)
+	case "", reasonUnready:
+		if p.Reason == "" && p.Phase == "Pending" {
+			a.creating(p, f)
+			return
+		}
+		a.unready(p, f)
+	case reasonCrashLoop:
+		f.fatal, f.detail = true, exitWords(p)
+	case reasonNodeNotReady:
 		f.fatal = true
 		if p.Node != "" {
 			f.detail = "node " + p.Node
 		}
-	case p.Reason == reasonGates:
+	case reasonGates:
 		f.fatal, f.detail = !a.within(newest(p.ReadySince, p.RunningSince), gatesGrace), gateWords(f.detail)
-	case p.Reason == "" || p.Reason == reasonUnready:
-		a.unready(p, &f)
 	default: // image, config and create errors do not pass by themselves
 		f.fatal, f.detail = true, imageWords(p.Reason, f.detail)
 	}
-	return f
 }
 
 // creating judges a pod whose containers do not run yet. Its status says

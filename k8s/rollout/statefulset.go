@@ -95,7 +95,7 @@ func (a *assessment) statefulComplete() bool {
 
 func (a *assessment) statefulDone() k8s.Verdict {
 	o, s := a.o, &a.status
-	text := allUp(o.Replicas, "pod")
+	text := allUp(o.Replicas)
 	if o.Partition > 0 && o.CurrentRevision != o.UpdateRevision {
 		text = fmt.Sprintf("%d of %d updated, as far as partition %d lets it; all are ready", o.Status.Updated, o.Replicas, o.Partition)
 	}
@@ -165,7 +165,7 @@ func (a *assessment) updatingByOrdinal() k8s.Verdict {
 		v.Evidence = a.evidence()
 		if o.OrderedReady && g.reason != reasonTerminating && strings.Contains(strings.Join(a.waiting(), " "), g.pods[0].Name) {
 			v.Evidence = append(v.Evidence, live.Evidence{
-				Kind: "spec", Ref: o.Ref.String(),
+				Kind: "spec", Ref: o.String(),
 				Text: foreign.CleanN("podManagementPolicy is OrderedReady: a better template alone will not replace "+g.pods[0].Name+"; it must be deleted as well", maxText),
 			})
 		}

@@ -37,11 +37,11 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
-func allUp(n int, what string) string {
+func allUp(n int) string {
 	if n == 1 {
-		return "its " + what + " is up to date and available"
+		return "its pod is up to date and available"
 	}
-	return fmt.Sprintf("all %d %ss are up to date and available", n, what)
+	return fmt.Sprintf("all %d pods are up to date and available", n)
 }
 
 // nameList lists names while they fit into width characters, at least one.
