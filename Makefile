@@ -49,7 +49,7 @@ screenshots: ## screenshots/*.svg and *.png from real frames of the demo
 	cd screenshots && npm ci --silent --no-audit --no-fund && node png.mjs
 
 docs: ## generated pages: docs/KEYS.md
-	$(GO) run . keys --markdown > docs/KEYS.md
+	$(GO) run . keys > docs/KEYS.md
 
 check: lint test ## what has to be green before a change lands
 
