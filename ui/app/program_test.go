@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -212,6 +213,14 @@ func TestTheTerminalDecidesTheLook(t *testing.T) {
 	}
 }
 
+func cpu(t *testing.T) time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // TestAnIdleProgramWritesNothing holds the budget of bytes while nothing
 // happens: there is nothing to write, so nothing is.
 func TestAnIdleProgramWritesNothing(t *testing.T) {
@@ -223,7 +232,9 @@ func TestAnIdleProgramWritesNothing(t *testing.T) {
 	s.until("Help")
 	<-time.After(time.Second) // what is measured here is time itself
 	n := len(s.text())
+	before := cpu(t)
 	<-time.After(2 * time.Second)
+	t.Logf("CPU in 2 s: %v", cpu(t)-before)
 	if grown := len(s.text()) - n; grown > 120 {
 		t.Errorf("%d bytes in two idle seconds", grown)
 	}

@@ -79,7 +79,6 @@ func (m *Model) body(lines []string) []string {
 	for i := range m.cells {
 		blocks[i] = m.block(&m.cells[i])
 	}
-	bar := m.styles.Render(theme.Border, m.styles.Border().Left)
 	var b strings.Builder
 	for y := range h {
 		b.Reset()
@@ -90,7 +89,7 @@ func (m *Model) body(lines []string) []string {
 				continue
 			}
 			if c.x > x {
-				b.WriteString(bar)
+				b.WriteString(m.bar(y, c.y == y))
 			}
 			b.WriteString(blocks[i][y-c.y])
 			x = c.x + c.w
@@ -98,6 +97,18 @@ func (m *Model) body(lines []string) []string {
 		lines = append(lines, b.String())
 	}
 	return lines
+}
+
+// bar is the line between two columns, joined to the titles beside it.
+func (m *Model) bar(y int, title bool) string {
+	b := m.styles.Border()
+	switch {
+	case y == 0:
+		return m.styles.Render(theme.Border, b.MiddleTop)
+	case title:
+		return m.styles.Render(theme.Border, b.MiddleLeft)
+	}
+	return m.styles.Render(theme.Border, b.Left)
 }
 
 // emptyBody is what stands there before there is a session.

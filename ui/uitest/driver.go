@@ -4,6 +4,7 @@ import (
 	"context"
 	"reflect"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -233,28 +234,15 @@ func (d *Driver) Until(what string, ok func(frame string) bool) *Driver {
 	}
 }
 
+// news is a batch a hub had while the driver was waiting.
+type news struct {
+	l     loop
+	batch live.Batch
+}
+
 // wait blocks until something happened, and reports false at the deadline.
 func (d *Driver) wait(deadline <-chan time.Time) bool {
-	ctx, cancel := context.WithCancel(d.ctx)
-	defer cancel()
-	type news struct {
-		l     loop
-		batch live.Batch
-	}
-	fresh := make(chan news)
-	ended := make(chan struct{}, len(d.loops))
-	loops := slices.Clone(d.loops)
-	for _, l := range loops {
-		go func() {
-			defer func() { ended <- struct{}{} }()
-			if batch, err := l.hub.Next(ctx); err == nil {
-				select {
-				case fresh <- news{l, batch}:
-				case <-ctx.Done():
-				}
-			}
-		}()
-	}
+	fresh, stopListening := d.hear()
 	var due <-chan time.Time
 	if len(d.timers) > 0 {
 		at := slices.MinFunc(d.timers, func(a, b alarm) int { return a.at.Compare(b.at) }).at
@@ -262,32 +250,52 @@ func (d *Driver) wait(deadline <-chan time.Time) bool {
 		defer stop()
 		due = c
 	}
+	var result []tea.Msg
+	var heard []news
 	happened := true
 	select {
 	case msg := <-d.results:
 		d.outstanding--
-		cancel()
-		d.await(ended, len(loops))
-		d.handle(msg)
-		return true
+		result = append(result, msg)
 	case n := <-fresh:
-		cancel()
-		d.await(ended, len(loops))
-		d.drop(n.l)
-		d.handle(n.l.deliver(n.batch, nil))
-		return true
+		heard = append(heard, n)
 	case <-due:
 	case <-deadline:
 		happened = false
 	}
-	cancel()
-	d.await(ended, len(loops))
+	// What a hub handed out meanwhile it will not hand out again.
+	for _, n := range append(heard, stopListening()...) {
+		d.drop(n.l)
+		d.handle(n.l.deliver(n.batch, nil))
+	}
+	for _, msg := range result {
+		d.handle(msg)
+	}
 	return happened
 }
 
-// await waits for the goroutines of [Driver.wait]: one caller a hub at a time.
-func (d *Driver) await(ended <-chan struct{}, n int) {
-	for range n {
-		<-ended
+// hear listens to all hubs at once. stop ends that, waits for it, and returns
+// what came in between.
+func (d *Driver) hear() (fresh <-chan news, stop func() []news) {
+	ctx, cancel := context.WithCancel(d.ctx)
+	loops := slices.Clone(d.loops)
+	all := make(chan news, len(loops))
+	var listening sync.WaitGroup
+	for _, l := range loops {
+		listening.Go(func() {
+			if batch, _ := l.hub.Next(ctx); batch != nil {
+				all <- news{l, batch}
+			}
+		})
+	}
+	return all, func() []news {
+		cancel()
+		listening.Wait()
+		close(all)
+		var rest []news
+		for n := range all {
+			rest = append(rest, n)
+		}
+		return rest
 	}
 }
