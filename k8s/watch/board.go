@@ -23,8 +23,10 @@ type boardCache struct {
 func (r *run) boardNow() (*Board, time.Time) {
 	r.board.mu.Lock()
 	defer r.board.mu.Unlock()
-	r.judge()
+	// What is said to be complete is asked for first: verdicts may know more
+	// than a board admits, never less.
 	fresh := &Board{Scope: r.scope, PodsLoading: r.podsLoading(), Loading: r.loading(), Restricted: r.restricted()}
+	r.judge()
 	w := r.world
 	w.mu.Lock()
 	defer w.mu.Unlock()

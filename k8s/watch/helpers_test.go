@@ -164,3 +164,12 @@ func renamed(o runtime.Object, name, uid, owner string) runtime.Object {
 	m.SetOwnerReferences(refs)
 	return copied
 }
+
+// touchAll marks every workload.
+func (w *world) touchAll() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, e := range w.objects {
+		w.touch(e)
+	}
+}

@@ -17,6 +17,13 @@ type knowledge struct {
 	sets, pods func(namespace string) bool
 }
 
+// read is what of a namespace was read completely.
+type read struct{ sets, pods bool }
+
+func (k knowledge) of(namespace string) read {
+	return read{sets: k.sets(namespace), pods: k.pods(namespace)}
+}
+
 // job is one workload to judge with everything known about it.
 type job struct {
 	entry *entry
@@ -27,9 +34,9 @@ type job struct {
 // soonest is how often one workload is judged at most by time alone.
 const soonest = time.Second
 
-// judge assesses the workloads that changed, or whose time has come, and
-// returns how many that were. The world is locked only while their rows are
-// gathered and their verdicts stored.
+// judge assesses the workloads that changed, whose time has come, or of which
+// more is known than before, and returns how many that were. The world is
+// locked only while their rows are gathered and their verdicts stored.
 func (w *world) judge(now time.Time, known knowledge, assess assessor) int {
 	jobs := w.gather(now, known)
 	judged := make([]*k8s.Workload, len(jobs))
@@ -55,7 +62,8 @@ func (w *world) gather(now time.Time, known knowledge) []job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, e := range w.objects {
-		if !e.recheck.IsZero() && !e.recheck.After(now) {
+		due := !e.recheck.IsZero() && !e.recheck.After(now)
+		if due || e.read != known.of(e.object.Namespace) {
 			w.dirty[e] = struct{}{}
 		}
 	}
@@ -70,10 +78,10 @@ func (w *world) gather(now time.Time, known knowledge) []job {
 
 func (w *world) job(e *entry, now time.Time, known knowledge, guesses *setGuesses) job {
 	o := e.object
+	e.read = known.of(o.Namespace)
 	in := rollout.Input{
-		Object: o, Now: now, SetsKnown: known.sets(o.Namespace),
-		PodsKnown: known.pods(o.Namespace) || e.probe.complete,
-		Pods:      w.podsFor(e, guesses),
+		Object: o, Now: now, SetsKnown: e.read.sets, PodsKnown: e.read.pods || e.probe.complete,
+		Pods: w.podsFor(e, guesses),
 	}
 	for _, s := range w.setsOf[o.UID] {
 		in.Sets = append(in.Sets, s)

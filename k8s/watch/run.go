@@ -123,10 +123,9 @@ func (r *run) refused(res *resource, f *feed) {
 	}
 }
 
-// loaded has everything judged again, now that more is known, and ends the
-// feeds that stood in for the whole cluster if it can be read after all.
+// loaded ends the feeds that stood in for the whole cluster once it can be
+// read after all.
 func (r *run) loaded(res *resource, f *feed) {
-	r.world.touchAll()
 	if f.namespace != "" {
 		return
 	}

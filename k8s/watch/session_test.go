@@ -149,26 +149,17 @@ func TestOnceSaysWhenNothingCouldBeJudged(t *testing.T) {
 func TestOnceEndsAtItsDeadlineWithWhatIsKnown(t *testing.T) {
 	c := newCluster(t)
 	service(t, c, "shop", "checkout", 3, 3)
-	release := make(chan struct{})
-	defer close(release)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	c.Fail(func(r *apiserver.Request) *apiserver.Fault {
 		if r.Resource == "pods" && r.Verb == "list" {
-			select {
-			case <-release:
-			case <-r.HTTP.Context().Done():
-			}
+			cancel() // the deadline comes while the pods are awaited
+			<-r.HTTP.Context().Done()
 		}
 		return nil
 	})
 	s := Start(t.Context(), Options{Cluster: c, Clock: &clock{}})
 	defer s.Close()
-	ctx, cancel := context.WithCancel(t.Context())
-	go func() { // the deadline: as soon as the pods are asked for
-		for requests(c, "list", "pods", "") == 0 && ctx.Err() == nil {
-			<-s.pulse.wait()
-		}
-		cancel()
-	}()
 	b, sources, err := s.Once(ctx)
 	if err != nil || find(b, "shop/Deployment/checkout") == nil || !b.PodsLoading || !slices.Contains(b.Loading, podsName) {
 		t.Errorf("board %+v, error %v", b, err)

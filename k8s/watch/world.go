@@ -46,6 +46,8 @@ type world struct {
 type entry struct {
 	object *rollout.Object
 	judged *k8s.Workload
+	// read is what was known when it was judged.
+	read read
 	// recheck is when the verdict changes by itself; zero for never.
 	recheck time.Time
 	// probe tells how its own pods are being read; see probe.go.
@@ -96,16 +98,6 @@ func (w *world) touch(e *entry) {
 		w.dirty[e] = struct{}{}
 		w.changes++
 	}
-}
-
-// touchAll marks every workload: what is known of a whole resource changed.
-func (w *world) touchAll() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, e := range w.objects {
-		w.touch(e)
-	}
-	w.changes++
 }
 
 // touchOwner marks the workload that owns, directly or through a ReplicaSet,
