@@ -194,8 +194,10 @@ func columns(namespace bool) []widget.Column[*k8s.Workload] {
 		widget.Column[*k8s.Workload]{ID: "why", Title: "why", Min: 26, Want: 36, Flex: 1, Cell: whyCell},
 		widget.Column[*k8s.Workload]{
 			ID: "ready", Title: "ready", Min: 5, Max: 11, Right: true, Optional: 1,
-			Measure: func(w *k8s.Workload) int { return len(ready(w)) },
-			Cell:    readyCell,
+			Measure: func(w *k8s.Workload) int {
+				return widget.Digits(w.Rollout.TotalAvailable) + 1 + widget.Digits(w.Rollout.Desired)
+			},
+			Cell: readyCell,
 		},
 		widget.Column[*k8s.Workload]{
 			ID: "hpa", Title: "hpa", Min: 10, Max: 14, Right: true, Optional: 3,

@@ -107,11 +107,20 @@ func (p *Pane) columns() []widget.Column[row] {
 	list = append(list,
 		middle(text("pod", 22, 56, 0, func(r row) string { return r.Name }, theme.Text)),
 		widget.Column[row]{ID: "state", Title: "state", Min: 18, Want: 30, Flex: 1, Cell: stateCell},
-		right(text("ready", 5, 7, 2, containersReady, theme.Text)),
+		widget.Column[row]{
+			ID: "ready", Title: "ready", Min: 5, Max: 7, Right: true, Optional: 2,
+			Measure: func(r row) int { return widget.Digits(r.ContainersReady) + 1 + widget.Digits(r.Containers) },
+			Cell:    func(_ widget.Draw, r row) widget.Rich { return widget.Plain(containersReady(r)) },
+		},
 		widget.Column[row]{
 			ID: "restarts", Title: "restarts", Min: 8, Max: 12, Right: true, Optional: 4,
-			Measure: func(r row) int { return len(strconv.Itoa(r.Restarts)) + widget.AgeWidth + 3 },
-			Cell:    restartsCell,
+			Measure: func(r row) int {
+				if r.Restarts == 0 {
+					return 1
+				}
+				return widget.Digits(r.Restarts) + len(" ()") + widget.AgeWidth
+			},
+			Cell: restartsCell,
 		})
 	if !p.target.IsZero() {
 		list = append(list, text("rev", 3, 3, 5, func(r row) string { return p.revision(r.PodRow) }, theme.Muted))
@@ -131,11 +140,6 @@ func text(id string, least, most, optional int, value func(row) string, token th
 		Measure: func(r row) int { return widget.Width(value(r)) },
 		Cell:    func(_ widget.Draw, r row) widget.Rich { return widget.Say(token, value(r)) },
 	}
-}
-
-func right(c widget.Column[row]) widget.Column[row] {
-	c.Right = true
-	return c
 }
 
 func middle(c widget.Column[row]) widget.Column[row] {

@@ -69,12 +69,15 @@ func (o *outline) pods(w *k8s.Workload, detail *watch.Detail) {
 // group is the pods in one state; many healthy ones are folded to a line.
 func (o *outline) group(w *k8s.Workload, s k8s.PodState, pods []*k8s.PodRow, width int) {
 	sev := podSeverity(s)
+	defer func() { o.open = true }()
+	if len(pods) > manyPods {
+		if o.heading("pods/"+s.String(), fmt.Sprintf("%d %s", len(pods), s), nil, sev == live.OK); !o.open {
+			return
+		}
+	}
 	slices.SortFunc(pods, func(a, b *k8s.PodRow) int {
 		return cmp.Or(cmp.Compare(b.Restarts, a.Restarts), cmp.Compare(a.Ordinal, b.Ordinal), cmp.Compare(a.Name, b.Name))
 	})
-	if len(pods) > manyPods {
-		o.heading("pods/"+s.String(), fmt.Sprintf("%d %s", len(pods), s), nil, sev == live.OK)
-	}
 	for _, pod := range pods {
 		o.add(&line{
 			key: "pod/" + pod.Name + "/" + pod.UID, pod: pod, says: "events", ages: podTimes(pod),
@@ -82,7 +85,6 @@ func (o *outline) group(w *k8s.Workload, s k8s.PodState, pods []*k8s.PodRow, wid
 			enter: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Events, Ref: pod.Ref()}) },
 		})
 	}
-	o.open = true
 }
 
 func podTimes(pod *k8s.PodRow) []time.Time {

@@ -171,3 +171,13 @@ func grow[T any](columns []Column[T], widths []int, w int) {
 func open[T any](c *Column[T], width int) bool {
 	return c.Flex > 0 && width > 0 && (c.Max == 0 || width < c.Max)
 }
+
+// Digits is how wide a number is that is not negative: columns of numbers are
+// measured by the thousand.
+func Digits(n int) int {
+	w := 1
+	for ; n >= 10; n /= 10 {
+		w++
+	}
+	return w
+}
