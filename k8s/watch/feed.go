@@ -238,11 +238,25 @@ func (f *feed) apply(e apiwatch.Event, version *string) error {
 	return nil
 }
 
+// patience is how often a refusal is doubted where reading was allowed before:
+// about a minute of pauses.
+const patience = 8
+
+// isRefusal reports answers that asking again does not change: no right, no
+// such resource.
+func isRefusal(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsNotFound(err) || apierrors.IsMethodNotSupported(err)
+}
+
 // recover waits until another attempt makes sense; false when ctx ended. A
 // refusal waits for a retry by hand, everything else for the next pause.
 func (f *feed) recover(ctx context.Context, verb string, err error, pause *backoff) bool {
 	now := f.clock.Now()
 	switch {
+	case isRefusal(err) && f.health.complete() && pause.failures < patience:
+		// What could be read before is asked for again: an API server that has
+		// just started refuses until it has read its RBAC rules, and has no
+		// custom resources until it has read their definitions.
 	case apierrors.IsForbidden(err):
 		if verb == "list" {
 			f.refused(f)

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -189,5 +190,35 @@ func TestAHangingSourceDoesNotHoldTheOthers(t *testing.T) {
 	}))
 	if !b.Workloads[0].PodsKnown {
 		t.Errorf("board %+v", b)
+	}
+}
+
+// An API server that has just started refuses everybody until it has read its
+// RBAC rules. What could be read before must heal by itself.
+func TestRefusalsOfARestartedServerAreDoubted(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 3, 3)
+	clk := &clock{}
+	_, hub := open(t, c, Options{Clock: clk})
+	until(t, hub, "the board", boardTopic(), func(s live.Snapshot) bool {
+		return s.State == live.Ready && len(board(s).Loading) == 0 && len(board(s).Workloads) == 1
+	})
+	c.Stop()
+	until(t, hub, "the outage", boardTopic(), func(s live.Snapshot) bool { return s.State == live.Unreachable })
+	allow := c.Fail(func(r *apiserver.Request) *apiserver.Fault { return apiserver.Denied() })
+	c.ForgetRequests()
+	c.Start()
+	refused := func(r *apiserver.Request) bool { return r.Code == http.StatusForbidden }
+	until(t, hub, "refusals", boardTopic(), func(live.Snapshot) bool {
+		clk.advance(20 * time.Second)
+		return c.Count(refused) > 0
+	})
+	allow()
+	healed := until(t, hub, "healing without a key", boardTopic(), func(s live.Snapshot) bool {
+		clk.advance(20 * time.Second)
+		return s.State == live.Ready && s.Err == ""
+	})
+	if len(board(healed).Workloads) != 1 || len(board(healed).Restricted) != 0 {
+		t.Errorf("after the restart: %+v", board(healed))
 	}
 }
