@@ -119,8 +119,7 @@ func TestUndoFromTheConsole(t *testing.T) {
 	c.send(":unlock 10m"+enter, "Unlock bed-admin?")
 	c.send(enter, "UNLOCKED")
 	c.send("U", "Undo Deployment shop/fastapi-service to which revision?", goodImage)
-	c.send(goodRevision(c), "kubectl", "rollout undo")
-	c.see(10*time.Second, badImage+" -> "+goodImage)
+	c.send("v1.2.3"+enter, "Undo Deployment shop/fastapi-service", "containers[api].image")
 	c.send(enter, "u undoes")
 	c.see(time.Minute, "all 3 pods are up to date and available")
 	c.quit()
@@ -140,10 +139,6 @@ func TestUndoFromTheConsole(t *testing.T) {
 		t.Errorf("midwatch journal: exit %d\n%s%s", r.code, r.out, r.err)
 	}
 }
-
-// goodRevision is the keys that choose the good image in the picker: it is
-// found by typing.
-func goodRevision(*console) string { return "v1.2.3" + enter }
 
 type journalEntry struct {
 	Phase, Verb, User string
@@ -228,7 +223,7 @@ func TestAPIServerRestartsUnderTheOpenConsole(t *testing.T) {
 
 func TestWatchExpiresUnderTheOpenConsole(t *testing.T) {
 	c := openConsole(t, "viewer", 160, 48, "-n", "shop")
-	c.see(30*time.Second, "fastapi-service", "pods ✓")
+	c.see(30*time.Second, "sts/redis", "pods ✓")
 	if err := shared.bed.StopAPIServer(); err != nil {
 		t.Fatal(err)
 	}
@@ -253,13 +248,13 @@ func TestWatchExpiresUnderTheOpenConsole(t *testing.T) {
 
 func TestNamespacedUserSeesItsNamespace(t *testing.T) {
 	c := openConsole(t, "shop-dev", 120, 40, "-n", "shop")
-	c.see(30*time.Second, "fastapi-service", "redis", "shop")
+	c.see(30*time.Second, "deploy/fastap", "sts/redis")
 	c.send("n", "amespace")
 	c.send("\x1b")
 	c.until(20*time.Second, "the picker is closed", func(screen string) bool { return !strings.Contains(screen, "esc cancels") })
 	c.send("y", "apiVersion")
 	c.leave("apiVersion")
-	c.see(10*time.Second, "fastapi-service")
+	c.see(10*time.Second, "sts/redis")
 	c.quit()
 }
 
