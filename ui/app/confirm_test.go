@@ -37,7 +37,7 @@ func TestConfirmShowsThePlanAndRunsIt(t *testing.T) {
 	d.Press("S").See("Scale Deployment shop/checkout to 5?", "in context demo (cluster 3f2a9c1d)", "spec.replicas  3 -> 5", "+image: b", "2 pods are added.",
 		"! argocd-controller owns spec.replicas and will revert this", "undo  u scales back to 3", "same as  kubectl --context demo", "enter/y confirms")
 	d.Golden("confirm")
-	d.Press("enter").See("5/5 pods ready", "u undoes")
+	d.Press("enter").See("5/5 pods ready", "undoes")
 	if r.applied != 1 || r.phases() != "intent applied verified" {
 		t.Errorf("applied %d, journal %s", r.applied, r.phases())
 	}

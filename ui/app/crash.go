@@ -2,6 +2,7 @@ package app
 
 import (
 	"fmt"
+	"os"
 	"runtime/debug"
 
 	"midwatch/foreign"
@@ -11,6 +12,8 @@ import (
 type Crash struct {
 	What  string
 	Stack []byte
+	// File is where the stack was written; empty when it could not be.
+	File string
 }
 
 func newCrash(p any) *Crash {
@@ -18,4 +21,23 @@ func newCrash(p any) *Crash {
 }
 
 // Error is one line.
-func (c *Crash) Error() string { return "internal error: " + c.What }
+func (c *Crash) Error() string {
+	line := "internal error: " + c.What
+	if c.File != "" {
+		line += " (details in " + c.File + ")"
+	}
+	return line
+}
+
+// save writes the stack where it can be found: it is of no use on a terminal,
+// and needed for the bug report.
+func (c *Crash) save(version string) {
+	f, err := os.CreateTemp("", "midwatch-crash-*.txt")
+	if err != nil {
+		return
+	}
+	_, err = fmt.Fprintf(f, "midwatch %s\n%s\n\n%s", version, c.What, c.Stack)
+	if f.Close() == nil && err == nil {
+		c.File = f.Name()
+	}
+}

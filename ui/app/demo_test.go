@@ -72,7 +72,7 @@ func TestDemoFromTheBoardToAVerifiedWriteAndBack(t *testing.T) {
 	lines(d, "UNLOCKED 10m").Tap("S")
 	lines(d, "how many pods").Tap("backspace").Tap("5").Tap("enter")
 	lines(d, "enter/y confirms").Tap("y")
-	lines(d, "of 5", "u undoes")
+	lines(d, "of 5", "undoes")
 	entries, _, err := journal.Read(t.Context(), 10)
 	if err != nil || len(entries) < 2 || entries[len(entries)-1].Phase != action.PhaseIntent {
 		t.Errorf("journal %v, %v", entries, err)

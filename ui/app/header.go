@@ -135,8 +135,7 @@ func (m *Model) place1() widget.Rich {
 	id := m.identity()
 	r := widget.Rich{{Token: theme.Header, Text: " "}, {Token: theme.Chip, Text: " " + m.contextName() + " "}}
 	if m.session != nil {
-		uid := cmp.Or(shortID(id.UID), "cluster ?")
-		r = append(r, widget.Piece{Token: theme.Header, Text: " " + uid})
+		r = append(r, widget.Piece{Token: theme.Header, Text: " " + cmp.Or(shortID(id.UID), m.server(), "cluster ?")})
 	}
 	r = append(r, widget.Piece{Token: theme.Header, Text: "  ns " + m.scopeText()}, widget.Piece{Token: theme.Header, Text: "  "})
 	return append(r, m.lockPiece())
@@ -150,6 +149,15 @@ func (m *Model) placeShort(none bool) widget.Rich {
 	}
 	context := widget.Say(theme.Chip, " "+m.contextName()+" ")
 	return join(widget.Rich{lock}, context, widget.Say(theme.Header, "ns "+m.scopeText()))
+}
+
+// server is the API server's host, for a cluster whose UID may not be read.
+func (m *Model) server() string {
+	if m.session.Cluster == nil {
+		return ""
+	}
+	_, host, _ := strings.Cut(m.session.Cluster.Server, "://")
+	return foreign.CleanN(host, 60).String()
 }
 
 func (m *Model) contextName() string {

@@ -114,7 +114,7 @@ func (p *prompt) view(m *Model, w, h int) string {
 	d := widget.Dialog{
 		Title: p.msg.Title, Border: theme.BorderFocus, MinWidth: min(50, w-6),
 		Body: []widget.Rich{append(widget.Rich{{Token: theme.Accent, Text: "> "}}, p.input.Rich(max(min(50, w-6)-2, 4))...)},
-		Foot: []widget.Rich{hints("enter", "takes it", "esc", "cancels")},
+		Foot: []widget.Rich{nil, hints("enter", "takes it", "esc", "cancels")},
 	}
 	if p.wrong != "" {
 		d.Foot = append([]widget.Rich{widget.Say(theme.Fail, p.wrong)}, d.Foot...)

@@ -158,6 +158,7 @@ func TestProgramEndsCleanly(t *testing.T) {
 }
 
 func TestACrashRestoresTheTerminal(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	r := newRig(t)
 	realTime(r)
 	r.panes, r.panicking = nil, true
@@ -170,6 +171,9 @@ func TestACrashRestoresTheTerminal(t *testing.T) {
 		t.Fatalf("ended with %v", err)
 	}
 	s.until(leaveScreen)
+	if stack, err := os.ReadFile(crash.File); err != nil || !bytes.Contains(stack, []byte("helpers_test.go")) {
+		t.Errorf("the details are not in %q: %v", crash.File, err)
+	}
 	if strings.Contains(s.text(), "goroutine ") || !strings.Contains(err.Error(), "a pane's bug") {
 		t.Error("the stack was written on the terminal")
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	tea "charm.land/bubbletea/v2"
 	"github.com/charmbracelet/colorprofile"
@@ -80,6 +81,7 @@ func Run(ctx context.Context, opts Options, t Terminal) error {
 	m.Close()
 	switch {
 	case m.crash != nil:
+		m.crash.save(opts.Version)
 		return m.crash
 	case errors.Is(err, tea.ErrInterrupted), ctx.Err() != nil:
 		return nil
@@ -89,6 +91,10 @@ func Run(ctx context.Context, opts Options, t Terminal) error {
 	return nil
 }
 
+// endWithin is how long the end of the console waits for its tasks, which
+// have been told to stop: one may be writing to the journal.
+const endWithin = 2 * time.Second
+
 // Close ends the panes and everything the console started, and the session on
 // the screen, and waits for that.
 func (m *Model) Close() {
@@ -97,6 +103,7 @@ func (m *Model) Close() {
 	}
 	m.base, m.stack, m.focus, m.cells = nil, nil, nil, nil
 	m.end()
+	m.tasks.Wait(endWithin)
 	if s := m.session; s != nil && s.Close != nil {
 		s.Close()
 	}

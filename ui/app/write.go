@@ -76,8 +76,7 @@ func (m *Model) onRan(msg ranMsg) tea.Cmd {
 		m.toast(live.Warn, msg.outcome.Warning)
 	}
 	what := msg.plan.Verb + " " + msg.plan.Target.String()
-	m.toast(live.Info, what+": accepted, waiting for the effect"+undoHint(msg.plan))
-	m.progress = what + ": waiting for the effect"
+	m.progress = what + ": accepted, waiting for the effect" + undoHint(msg.plan)
 	limit := min(max(msg.plan.VerifyWithin, time.Minute)+verifyExtra, verifyAtMost)
 	slot := "verify-" + msg.outcome.ID
 	verify := pane.Run(m.tasks, rootID, slot, "verify "+what, limit, func(ctx context.Context) (tea.Msg, error) {

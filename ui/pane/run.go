@@ -33,6 +33,7 @@ type Tasks struct {
 
 	mu      sync.Mutex
 	running int
+	idle    chan struct{} // closed once running is 0; nil while nobody waits
 	gen     uint64
 	slots   map[slot]task
 }
@@ -57,6 +58,29 @@ func (t *Tasks) Running() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.running
+}
+
+// Wait waits until no task runs, at most for d, and reports whether that is
+// so. The context they were made with should have ended.
+func (t *Tasks) Wait(d time.Duration) bool {
+	t.mu.Lock()
+	if t.running == 0 {
+		t.mu.Unlock()
+		return true
+	}
+	if t.idle == nil {
+		t.idle = make(chan struct{})
+	}
+	idle := t.idle
+	t.mu.Unlock()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-idle:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // Current reports whether an addressed message is the newest of its slot.
@@ -96,6 +120,10 @@ func (t *Tasks) end(key slot, gen uint64) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.running--
+	if t.running == 0 && t.idle != nil {
+		close(t.idle)
+		t.idle = nil
+	}
 	if s, ok := t.slots[key]; ok && s.gen == gen {
 		s.cancel()
 	}
