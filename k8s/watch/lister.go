@@ -32,18 +32,18 @@ type message interface {
 // typedLister reads a built-in resource in protobuf, one object at a time.
 //
 // Why not client-go's reflector: 10,000 pods (61 MB of protobuf) from a
-// kube-apiserver 1.37 into rows, median of three on a busy 2-core machine
-// (TestScaleIngress, tag scale):
+// kube-apiserver 1.37 into rows, median of three on the server's own 2 cores
+// (TestScaleIngress, tag scale; 50 MiB of each peak is the test's program):
 //
 //	                                  time      CPU    peak RSS   allocated
-//	raw LIST, body only             2260 ms    882 ms   159 MiB     125 MiB
-//	typed LIST, then rows           3855 ms   1668 ms   295 MiB     397 MiB
-//	typed LIST, pages of 500        2531 ms    989 ms    65 MiB     383 MiB
-//	reflector, WatchList, transform 4759 ms   1145 ms    84 MiB     318 MiB
-//	this, without the filter        2373 ms    617 ms    58 MiB     183 MiB
-//	this                            1532 ms    461 ms    52 MiB      70 MiB
+//	raw LIST, body only             1443 ms   2013 ms   173 MiB     126 MiB
+//	typed LIST, then rows           2302 ms   1848 ms   312 MiB     398 MiB
+//	typed LIST, pages of 500        1733 ms    947 ms    83 MiB     383 MiB
+//	reflector, WatchList, transform 1955 ms   1042 ms    97 MiB     318 MiB
+//	this, without the filter         972 ms    561 ms    71 MiB     182 MiB
+//	this                             724 ms    367 ms    67 MiB      70 MiB
 //
-// Without compression nothing is gained even on a loopback connection.
+// Leaving out gzip gains nothing even on a loopback connection (814 ms).
 type typedLister struct {
 	client    rest.Interface
 	resource  string
