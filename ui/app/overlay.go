@@ -138,7 +138,7 @@ func newPick(msg pane.PickMsg) *pick {
 	p := &pick{title: msg.Title}
 	choices := make([]widget.Choice, len(msg.Items))
 	for i, item := range msg.Items {
-		choices[i] = widget.Choice{Title: item.Title, Note: item.Note, Disabled: item.Disabled}
+		choices[i] = widget.Choice{Title: item.Title, Note: item.Note, Search: item.Note, Disabled: item.Disabled}
 	}
 	p.picker.SetChoices(choices)
 	p.done = func(m *Model, index int, _ string) tea.Cmd {
