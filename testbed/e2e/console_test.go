@@ -264,7 +264,7 @@ func TestTinyTerminal(t *testing.T) {
 	if err := c.Resize(80, 24); err != nil {
 		t.Fatal(err)
 	}
-	c.see(30*time.Second, "fastapi")
+	c.see(30*time.Second, "sts/redis")
 	c.quit()
 }
 
@@ -277,7 +277,7 @@ func TestNoTerminal(t *testing.T) {
 
 func TestHangupGivesTheTerminalBack(t *testing.T) {
 	c := openConsole(t, "viewer", 80, 24, "-n", "shop")
-	c.see(30*time.Second, "fastapi")
+	c.see(30*time.Second, "sts/redis")
 	if err := c.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
@@ -303,10 +303,10 @@ func TestSuspendUnderAShell(t *testing.T) {
 	t.Cleanup(func() { s.Close() })
 	c := &console{s, t}
 	c.see(10*time.Second, "ready>")
-	c.send(shared.binary+" -n shop"+enter, "fastapi", "READ-ONLY")
+	c.send(shared.binary+" -n shop"+enter, "sts/redis", "READ-ONLY")
 	c.send("\x1a")
 	c.until(10*time.Second, "it has left the alternate screen", func(screen string) bool { return !c.AltScreen() && strings.Contains(screen, "Stopped") })
-	c.send("fg"+enter, "fastapi", "READ-ONLY")
+	c.send("fg"+enter, "sts/redis", "READ-ONLY")
 	c.send("q")
 	c.until(10*time.Second, "the shell is back", func(screen string) bool { return !c.AltScreen() })
 	c.send("exit" + enter)
