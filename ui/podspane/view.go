@@ -126,7 +126,7 @@ func (p *Pane) columns() []widget.Column[row] {
 		list = append(list, text("rev", 3, 3, 5, func(r row) string { return p.revision(r.PodRow) }, theme.Muted))
 	}
 	return append(list,
-		text("node", 4, 24, 6, func(r row) string { return r.Node }, theme.Muted),
+		text("node", 8, 24, 6, func(r row) string { return r.Node }, theme.Muted),
 		widget.Column[row]{
 			ID: "age", Title: "age", Min: widget.AgeWidth, Right: true, Optional: 1,
 			Cell: func(d widget.Draw, r row) widget.Rich { return widget.Say(theme.Muted, widget.Since(d.Now, r.Created)) },
