@@ -33,7 +33,7 @@ type message interface {
 //
 // Why not client-go's reflector: 10,000 pods (61 MB of protobuf) from a
 // kube-apiserver 1.37 into rows, median of three on the server's own 2 cores
-// (TestScaleIngress, tag scale; 50 MiB of each peak is the test's program):
+// (TestScaleIngress, tag scale; some 40 MiB of each peak is the test program):
 //
 //	                                  time      CPU    peak RSS   allocated
 //	raw LIST, body only             1443 ms   2013 ms   173 MiB     126 MiB
