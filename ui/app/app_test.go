@@ -401,7 +401,7 @@ func TestPromptAndPick(t *testing.T) {
 	}, Done: func(s string) tea.Cmd { got = append(got, s); return nil }}).Idle()
 	d.See("How many pods?").Type("5").Press("enter").See("at most 30").Press("backspace", "backspace", "7", "enter").NotSee("How many")
 	d.Send(pane.PickMsg{Title: "Which revision?", Items: []pane.PickItem{{Title: "12", Note: "now", Disabled: "it is in place"}, {Title: "11"}}, Done: func(i int) tea.Cmd { got = append(got, i); return nil }}).Idle()
-	d.See("it is in place").Press("enter").See("12: it is in place").Press("down", "enter").NotSee("Which revision?")
+	d.See("it is in place").Press("up", "enter").See("12: it is in place").Press("down", "enter").NotSee("Which revision?")
 	if len(got) != 2 || got[0] != "7" || got[1] != 1 {
 		t.Errorf("got %v", got)
 	}
@@ -421,4 +421,15 @@ func TestAPanesBugEndsTheConsoleCleanly(t *testing.T) {
 	if _, ok := cmd().(tea.QuitMsg); !ok {
 		t.Error("it does not quit")
 	}
+}
+
+func TestAConsoleWithoutAClusterSaysSo(t *testing.T) {
+	r := newRig(t)
+	r.opts.First, r.opts.Start, r.openErr = nil, app.Where{Context: "demo"}, errors.New("connection refused")
+	d := r.start(80, 24).See("no cluster is open", "connection refused")
+	for _, k := range []string{"z", "tab", "enter", "1", "/", "n", "ctrl+r", "u", "A", "esc", "j", "?", "esc", ":", "esc"} {
+		uitest.Boxed(t, d.Press(k).Frame(), 80, 24)
+	}
+	r.openErr = nil
+	d.Press("c", "enter").See("checkout")
 }

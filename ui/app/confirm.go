@@ -8,6 +8,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 
 	"midwatch/action"
+	"midwatch/live"
 	"midwatch/ui/theme"
 	"midwatch/ui/widget"
 )
@@ -151,7 +152,7 @@ func (m *Model) confirm(p *action.Plan) {
 		return
 	}
 	if m.session == nil || m.session.Gate == nil {
-		m.warn("nothing can be written here") //nolint:errcheck // shows a toast, there is no command
+		m.toast(live.Warn, "nothing can be written here")
 		return
 	}
 	gate := m.session.Gate

@@ -226,10 +226,10 @@ func (m *Model) sources(detail int) widget.Rich {
 	var trouble, named widget.Rich
 	for _, s := range all {
 		p := m.sourcePiece(s, detail)
-		switch {
-		case s.State == live.Absent:
+		switch s.State {
+		case live.Absent:
 			continue
-		case s.State == live.Ready:
+		case live.Ready:
 			ok++
 		default:
 			trouble = append(trouble, widget.Piece{Token: theme.Header, Text: " "}, p)

@@ -106,13 +106,3 @@ func (m *Model) latest(tabs []*tile) *tile {
 	}
 	return best
 }
-
-// visible reports whether a pane is on the screen.
-func (m *Model) visible(t *tile) bool {
-	for i := range m.cells {
-		if m.cells[i].shown == t {
-			return true
-		}
-	}
-	return false
-}

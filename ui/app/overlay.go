@@ -1,6 +1,7 @@
 package app
 
 import (
+	"slices"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -141,6 +142,7 @@ func newPick(msg pane.PickMsg) *pick {
 		choices[i] = widget.Choice{Title: item.Title, Note: item.Note, Search: item.Note, Disabled: item.Disabled}
 	}
 	p.picker.SetChoices(choices)
+	p.picker.Point(slices.IndexFunc(choices, func(c widget.Choice) bool { return c.Disabled == "" }))
 	p.done = func(m *Model, index int, _ string) tea.Cmd {
 		m.touchAll()
 		if msg.Done == nil {
