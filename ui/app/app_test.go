@@ -118,6 +118,14 @@ func TestOpenedPanesLieOnAStack(t *testing.T) {
 	}
 }
 
+func TestAPaneOnTopStaysReachableWhenTheTerminalShrinks(t *testing.T) {
+	r := newRig(t)
+	d := r.start(200, 50).Press("l", "1").See("1 board", "logs-1 checkout")
+	d.Press("j").See("logs-1 checkout")
+	d.Resize(80, 24).Idle().See("logs-1 checkout").NotSee("1 board")
+	d.Press("esc").See("1 board")
+}
+
 func TestAddressedResultsArriveOnce(t *testing.T) {
 	r := newRig(t)
 	d := r.start(80, 24).Press("S").See("Scale Deployment")

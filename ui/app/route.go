@@ -45,6 +45,9 @@ func (m *Model) onSize(msg tea.Msg) (tea.Cmd, bool) {
 		return nil, false
 	}
 	m.size = pane.Rect{W: size.Width, H: size.Height}
+	if top := m.top(); top != nil && size.Width < wideScreen && m.focus.number > 0 {
+		m.focusOn(top) // there is no room for both any more
+	}
 	m.place()
 	return nil, true
 }
