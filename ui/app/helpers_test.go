@@ -180,24 +180,32 @@ func restart(d action.Danger) func(*rig) *action.Plan {
 
 // kinds are fake panes in the places of the real ones.
 func (r *rig) kinds() []app.Kind {
-	kind := func(id pane.ID, base int, targeted, scoped bool, names ...string) app.Kind {
-		return app.Kind{ID: id, Base: base, Names: names, Title: "the " + string(id), Scoped: scoped, New: func(id pane.ID, d app.Deps, ref k8s.Ref, arg string) pane.Pane {
-			p := &listPane{rig: r, id: id, ref: ref, arg: arg, panics: r.panicking}
-			r.panes = append(r.panes, p)
-			if targeted {
-				return &targetPane{listPane: p}
-			}
-			return p
-		}}
-	}
 	return []app.Kind{
-		kind(pane.Board, 1, false, true, "board", "workloads"),
-		kind(pane.Rollout, 2, true, false, "rollout"),
-		kind(pane.Pods, 3, true, true, "pods", "po"),
-		kind(pane.Events, 4, false, true, "events", "ev"),
-		kind(pane.Logs, 0, false, false, "logs"),
-		kind(pane.Journal, 0, false, true, "journal"),
+		r.kind(pane.Board, 1, false, true, "board", "workloads"),
+		r.kind(pane.Rollout, 2, true, false, "rollout"),
+		r.kind(pane.Pods, 3, true, true, "pods", "po"),
+		r.kind(pane.Events, 4, false, true, "events", "ev"),
+		r.kind(pane.Logs, 0, false, false, "logs"),
+		r.kind(pane.Journal, 0, false, true, "journal"),
 	}
+}
+
+// more are two panes in the place of the rollout.
+func (r *rig) more() []app.Kind {
+	probes, hpa := r.kind("probes", 5, true, false), r.kind("hpa", 6, true, false)
+	probes.Place, hpa.Place = app.PlaceDetail, app.PlaceDetail
+	return []app.Kind{probes, hpa}
+}
+
+func (r *rig) kind(id pane.ID, base int, targeted, scoped bool, names ...string) app.Kind {
+	return app.Kind{ID: id, Base: base, Place: app.Place(base), Names: names, Title: "the " + string(id), Scoped: scoped, New: func(id pane.ID, d app.Deps, ref k8s.Ref, arg string) pane.Pane {
+		p := &listPane{rig: r, id: id, ref: ref, arg: arg, panics: r.panicking}
+		r.panes = append(r.panes, p)
+		if targeted {
+			return &targetPane{listPane: p}
+		}
+		return p
+	}}
 }
 
 // listPane is a list of rows with a cursor.
@@ -217,9 +225,15 @@ type listPane struct {
 	capturing bool
 	until     time.Duration
 	panics    bool
+	viewed    []bool
 }
 
 type targetPane struct{ *listPane }
+
+func (p *listPane) Viewed(_ *pane.Env, on bool) tea.Cmd {
+	p.viewed = append(p.viewed, on)
+	return nil
+}
 
 func (p *targetPane) SetTarget(_ *pane.Env, ref k8s.Ref) tea.Cmd {
 	p.ref = ref

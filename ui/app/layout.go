@@ -1,6 +1,10 @@
 package app
 
-import "midwatch/ui/pane"
+import (
+	"slices"
+
+	"midwatch/ui/pane"
+)
 
 // The smallest terminal the console can be used on, and from where on it has
 // two columns, and a strip along the bottom.
@@ -25,41 +29,67 @@ type cell struct {
 // inner is the size that remains for the pane.
 func (c *cell) inner() pane.Rect { return pane.Rect{W: c.w, H: max(c.h-1, 0)} }
 
-// arrange places the panes of the layout in a body of w x h cells.
+// Place is the part of a large screen a pane of the layout stands in. Panes of
+// one place are its tabs; a smaller screen joins places.
+type Place int
+
+// The places. [arrange] draws where they are.
+const (
+	PlaceFirst  Place = iota + 1 // the left column: what is looked through
+	PlaceDetail                  // upper right: the selected workload from several sides
+	PlaceParts                   // lower right: what the selection is made of
+	PlaceStrip                   // along the bottom: what happened
+)
+
+// arrange places the panes of the layout in a body of w x h cells. The letters
+// are First, Detail, Parts and Strip.
 //
 //	from 160 columns on     from 100                below
 //	┌────────┬─────────┐    ┌────────┬────────┐    ┌──────────────────┐
-//	│ 1      │ 2       │    │ 1      │ 2      │    │ 1 2 3 4          │
+//	│ F      │ D       │    │ F      │ D      │    │ F D P S          │
 //	│        ├─────────┤    │        ├────────┤    │                  │
-//	│        │ 3       │    │        │ 3 4    │    │                  │
+//	│        │ P       │    │        │ P S    │    │                  │
 //	├────────┴─────────┤    │        │        │    │                  │
-//	│ 4                │    │        │        │    │                  │
+//	│ S                │    │        │        │    │                  │
 //	└──────────────────┘    └────────┴────────┘    └──────────────────┘
 func arrange(base []*tile, w, h int) []cell {
+	first, detail := placed(base, PlaceFirst), placed(base, PlaceDetail)
+	parts, strip := placed(base, PlaceParts), placed(base, PlaceStrip)
 	switch {
-	case w < twoColumns || len(base) < 2:
+	case w < twoColumns || len(first) == 0 || len(first) == len(base):
 		return []cell{{w: w, h: h, tiles: base}}
-	case w >= wideScreen && h >= wideHeight && len(base) > 3:
-		strip := max(h/4, 6)
-		cells := columns(base[:3], w, h-strip)
-		return append(cells, cell{y: h - strip, w: w, h: strip, tiles: base[3:]})
+	case w >= wideScreen && h >= wideHeight && len(strip) > 0 && len(strip)+len(first) < len(base):
+		low := max(h/4, 6)
+		cells := columns(first, detail, parts, w, h-low)
+		return append(cells, cell{y: h - low, w: w, h: low, tiles: strip})
 	}
-	return columns(base, w, h)
+	return columns(first, detail, append(parts, strip...), w, h)
 }
 
-// columns puts the first pane left and the others right, in one part or two.
+// placed are the panes of one place.
+func placed(base []*tile, p Place) []*tile {
+	var list []*tile
+	for _, t := range base {
+		if t.place == p {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// columns puts the first place left and the others right, in one part or two.
 // Between the columns is one cell for the line.
-func columns(base []*tile, w, h int) []cell {
+func columns(first, upper, lower []*tile, w, h int) []cell {
 	left := w * 52 / 100
 	x := left + 1
-	cells := []cell{{w: left, h: h, tiles: base[:1]}}
-	if h < splitHeight || len(base) < 3 {
-		return append(cells, cell{x: x, w: w - x, h: h, tiles: base[1:]})
+	cells := []cell{{w: left, h: h, tiles: first}}
+	if h < splitHeight || len(upper) == 0 || len(lower) == 0 {
+		return append(cells, cell{x: x, w: w - x, h: h, tiles: append(slices.Clone(upper), lower...)})
 	}
-	upper := h * 55 / 100
+	at := h * 55 / 100
 	return append(cells,
-		cell{x: x, w: w - x, h: upper, tiles: base[1:2]},
-		cell{x: x, y: upper, w: w - x, h: h - upper, tiles: base[2:]})
+		cell{x: x, w: w - x, h: at, tiles: upper},
+		cell{x: x, y: at, w: w - x, h: h - at, tiles: lower})
 }
 
 // place decides what stands where now: the layout, with the pane on top of

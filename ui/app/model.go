@@ -151,7 +151,7 @@ func (m *Model) kind(id pane.ID) (Kind, bool) {
 }
 
 func (m *Model) newTile(k Kind, number int, ref k8s.Ref, arg string) *tile {
-	t := &tile{id: k.ID, number: number, ref: ref, arg: arg}
+	t := &tile{id: k.ID, number: number, place: k.Place, ref: ref, arg: arg}
 	t.env.Tasks = m.tasks
 	address := k.ID
 	if number == 0 { // its tasks must not be taken for those of its like below

@@ -80,6 +80,8 @@ type Kind struct {
 	// Base is its number on the screen, from 1; 0 for a pane that only opens
 	// on top of others.
 	Base int
+	// Place is where a pane with a number stands on a large screen.
+	Place Place
 	// Scoped panes show the whole scope when opened by name; others show the
 	// selection.
 	Scoped bool

@@ -29,10 +29,10 @@ import (
 // of docs/KEYS.md.
 func Panes() []Kind {
 	return []Kind{
-		{ID: pane.Board, Base: 1, Scoped: true, Names: []string{"workloads", "board", "wl"}, Title: "every workload, the worst first", New: newBoard},
-		{ID: pane.Rollout, Base: 2, Names: []string{"rollout", "details"}, Title: "the selected workload: why, what changed, its pods", New: newRollout},
-		{ID: pane.Pods, Base: 3, Scoped: true, Names: []string{"pods", "pod", "po"}, Title: "the pods of the scope", New: newPods},
-		{ID: pane.Events, Base: 4, Scoped: true, Names: []string{"events", "event", "ev"}, Title: "what the cluster warns of", New: newEvents},
+		{ID: pane.Board, Base: 1, Place: PlaceFirst, Scoped: true, Names: []string{"workloads", "board", "wl"}, Title: "every workload, the worst first", New: newBoard},
+		{ID: pane.Rollout, Base: 2, Place: PlaceDetail, Names: []string{"rollout", "details"}, Title: "the selected workload: why, what changed, its pods", New: newRollout},
+		{ID: pane.Pods, Base: 3, Place: PlaceParts, Scoped: true, Names: []string{"pods", "pod", "po"}, Title: "the pods of the scope", New: newPods},
+		{ID: pane.Events, Base: 4, Place: PlaceStrip, Scoped: true, Names: []string{"events", "event", "ev"}, Title: "what the cluster warns of", New: newEvents},
 		{ID: pane.Logs, Names: []string{"logs"}, Title: "what the selected pods write", New: newLogs},
 		{ID: pane.YAML, Names: []string{"yaml"}, Title: "the selected object as YAML", New: newYAML},
 		{ID: pane.Journal, Scoped: true, Names: []string{"journal"}, Title: "what was done from here", New: newJournal},

@@ -135,43 +135,62 @@ func (m *Model) block(c *cell) []string {
 	return append(out, c.shown.draw(m.now, m.paneStyles(), focused && len(m.overlays) == 0, c.inner())...)
 }
 
-// titleLine names the pane of a cell, or its tabs.
+// titleLine names the pane of a cell, or its tabs, in as many words as fit.
 func (m *Model) titleLine(c *cell, focused bool) string {
 	border := theme.Border
 	if focused {
 		border = theme.BorderFocus
 	}
 	edge := m.styles.Border().Top
-	r := widget.Rich{{Token: border, Text: edge}}
-	for i, t := range c.tiles {
-		if i > 0 {
-			r = append(r, widget.Piece{Token: border, Text: edge})
-		}
-		r = append(r, m.tab(t, t == c.shown, focused)...)
-	}
+	var tail widget.Rich
 	if c.shown.number == 0 && len(m.stack) > 0 {
-		r = append(r, widget.Piece{Token: theme.Muted, Text: "esc back "})
+		tail = append(tail, widget.Piece{Token: theme.Muted, Text: "esc back "})
 	}
 	if f := m.filterText(c.shown); f != "" {
-		r = append(r, widget.Piece{Token: theme.Chip, Text: " /" + f + " "})
+		tail = append(tail, widget.Piece{Token: theme.Chip, Text: " /" + f + " "})
 	}
+	var lines []widget.Rich
+	for words := allWords; words >= noWords; words-- {
+		r := widget.Rich{{Token: border, Text: edge}}
+		for i, t := range c.tiles {
+			if i > 0 {
+				r = append(r, widget.Piece{Token: border, Text: edge})
+			}
+			r = append(r, m.tab(t, t == c.shown, focused, words)...)
+		}
+		lines = append(lines, append(r, tail...))
+	}
+	r := fitFirst(c.w, lines...)
 	if w := r.Width(); w < c.w {
 		r = append(r, widget.Piece{Token: border, Text: strings.Repeat(edge, c.w-w)})
 	}
 	return r.Draw(m.styles, c.w)
 }
 
-func (m *Model) tab(t *tile, shown, focused bool) widget.Rich {
+// How many words tabs have: every name and the title of the shown one; the
+// title, the others as numbers; only a name for the shown one.
+const (
+	noWords = iota
+	shownWords
+	allWords
+)
+
+func (m *Model) tab(t *tile, shown, focused bool, words int) widget.Rich {
 	name := string(t.id)
 	token := theme.Muted
 	if shown {
-		name = t.pane.Title()
+		if words > noWords {
+			name = t.pane.Title()
+		}
 		if focused {
 			token = theme.Title
 		}
 	}
-	if t.number == 0 {
+	switch {
+	case t.number == 0:
 		return widget.Say(token, " "+name+" ")
+	case !shown && words < allWords:
+		return widget.Rich{{Token: theme.Accent, Text: fmt.Sprintf(" %d ", t.number)}}
 	}
 	return widget.Rich{{Token: theme.Accent, Text: fmt.Sprintf(" %d", t.number)}, {Token: token, Text: " " + name + " "}}
 }

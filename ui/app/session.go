@@ -146,10 +146,28 @@ func (m *Model) want() tea.Cmd {
 		}
 		t.topics = topics
 	}
+	cmds = append(cmds, m.tellViewed())
 	if !slices.Equal(now, m.wanted) {
 		m.wanted = now
 		m.session.Hub.Want(now...)
 		maps.DeleteFunc(m.snaps, func(t live.Topic, _ live.Snapshot) bool { return !slices.Contains(now, t) })
+	}
+	return tea.Batch(cmds...)
+}
+
+// tellViewed tells panes that came on the screen since, or left it.
+func (m *Model) tellViewed() tea.Cmd {
+	var cmds []tea.Cmd
+	for _, t := range m.tiles() {
+		on := slices.ContainsFunc(m.cells, func(c cell) bool { return c.shown == t })
+		if t.onScreen == on {
+			continue
+		}
+		t.onScreen = on
+		if v, ok := t.pane.(pane.Viewer); ok {
+			t.touch()
+			cmds = append(cmds, v.Viewed(m.env(t), on))
+		}
 	}
 	return tea.Batch(cmds...)
 }

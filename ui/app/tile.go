@@ -18,8 +18,11 @@ import (
 type tile struct {
 	id     pane.ID
 	number int // 1..9 for a pane of the layout, 0 for one on the stack
+	place  Place
 	pane   pane.Pane
 	env    pane.Env
+	// onScreen is what the pane was told last; see [pane.Viewer].
+	onScreen bool
 	// ref and arg are what a pane on the stack was opened on.
 	ref k8s.Ref
 	arg string

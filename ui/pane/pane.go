@@ -70,6 +70,13 @@ type Starter interface {
 	Start(env *Env) tea.Cmd
 }
 
+// Viewer is a pane that reads something only while it is looked at: Viewed
+// tells it that it came on the screen or left it. A pane that shows the
+// selection has been given it by then.
+type Viewer interface {
+	Viewed(env *Env, on bool) tea.Cmd
+}
+
 // Filterer is a pane with a filter: text, re:EXPR, or !text.
 type Filterer interface {
 	Filter() string
