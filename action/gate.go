@@ -210,6 +210,7 @@ func (r *run) apply(ctx context.Context) (Outcome, error) {
 	ctx = context.WithoutCancel(ctx)
 	permitted, end := withPermit(ctx, r.gate.lock, false)
 	start := r.gate.clock.Now()
+	permitted = context.WithValue(permitted, reasonKey{}, r.entry.Reason.String())
 	err := r.step(permitted, applyWithin, r.plan.do.Apply)
 	end()
 	at := r.gate.clock.Now()
@@ -227,6 +228,15 @@ func (r *run) apply(ctx context.Context) (Outcome, error) {
 		out.Warning = fmt.Sprintf("applied, but the journal could not record that: %v", lost)
 	}
 	return out, nil
+}
+
+type reasonKey struct{}
+
+// Reason is what the user gave as the reason, for an Apply step whose server
+// keeps one beside the change; empty when none was asked for.
+func Reason(ctx context.Context) string {
+	reason, _ := ctx.Value(reasonKey{}).(string)
+	return reason
 }
 
 // record writes the entry with a phase. It does not follow the caller's

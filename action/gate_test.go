@@ -348,3 +348,16 @@ func TestVerifyRecordsWhatItSaw(t *testing.T) {
 		})
 	}
 }
+
+func TestApplyLearnsTheReasonAndOnlyApply(t *testing.T) {
+	b := newBench(t)
+	var told []string
+	note := func(ctx context.Context) error { told = append(told, Reason(ctx)); return nil }
+	p := New(Plan{Verb: "turn off", Target: target("api"), Danger: DangerReason}, Steps{Check: note, Apply: note})
+	if _, err := b.Run(t.Context(), p, Confirmation{Typed: "api", Reason: " INC-42 "}); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"", "INC-42"}; !slices.Equal(told, want) {
+		t.Errorf("the steps heard %q, want %q", told, want)
+	}
+}

@@ -65,6 +65,15 @@ func UnleashReads() []Rule {
 	}
 }
 
+// OFREPReads are the requests of the OpenFeature Remote Evaluation Protocol,
+// which evaluates by POST and has nothing that writes.
+func OFREPReads() []Rule {
+	return []Rule{
+		{Methods: []string{http.MethodPost}, Path: "/ofrep/v1/evaluate/flags"},
+		{Methods: []string{http.MethodPost}, Path: "/ofrep/v1/evaluate/flags/*"},
+	}
+}
+
 // allows is the narrow reading of a rule: the path has to be written plainly,
 // since what a server makes of "//", "%2e" or a dot segment differs from
 // server to server.

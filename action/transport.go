@@ -19,7 +19,7 @@ import (
 // [Writes], and those with a method override header. A refused request is
 // never sent; the error is a [*RefusedError].
 func Transport(next http.RoundTripper, lock *Lock, opts ...TransportOption) http.RoundTripper {
-	t := &transport{next: next, lock: lock}
+	t := &transport{next: next, lock: lock, dryParameter: "dryRun", dryValue: "All"}
 	for _, o := range opts {
 		o(t)
 	}
@@ -48,6 +48,12 @@ func BasePath(base string) TransportOption {
 	return func(t *transport) { t.base = strings.TrimSuffix(base, "/") }
 }
 
+// DryRunBy says by which query parameter a request to this server is a trial:
+// Kubernetes has dryRun=All, which is the default, LaunchDarkly dryRun=true.
+func DryRunBy(parameter, value string) TransportOption {
+	return func(t *transport) { t.dryParameter, t.dryValue = parameter, value }
+}
+
 // ForContext says which context's server is behind the transport: it then
 // refuses writes once the lock belongs to another one.
 func ForContext(name string) TransportOption {
@@ -73,6 +79,8 @@ type transport struct {
 	reads, writes []Rule
 	base, context string
 	findBase      bool
+
+	dryParameter, dryValue string
 }
 
 // RoundTrip sends the request or refuses it.
@@ -183,12 +191,18 @@ func (t *transport) refuse(req *http.Request) error {
 		refused.Why = "it did not come through the action gate"
 	case p.revoked.Load():
 		refused.Why = "its plan has ended"
-	case p.dry && req.URL.Query().Get("dryRun") != "All":
-		refused.Why = "a dry run has to carry dryRun=All"
+	case p.dry && !t.isDry(req):
+		refused.Why = fmt.Sprintf("a dry run has to carry %s=%s", t.dryParameter, t.dryValue)
 	default:
 		return t.otherContext(refused)
 	}
 	return refused
+}
+
+// isDry reports whether the request says, once and clearly, that it is a trial.
+func (t *transport) isDry(req *http.Request) bool {
+	values := req.URL.Query()[t.dryParameter]
+	return len(values) == 1 && values[0] == t.dryValue
 }
 
 func (t *transport) otherContext(refused *RefusedError) error {

@@ -171,6 +171,9 @@ func TestPermitIsNarrow(t *testing.T) {
 		"a dry run that says so":              {url: podPath + "?dryRun=All", permit: lock, dry: true},
 		"a dry run that would write":          {url: podPath, permit: lock, dry: true, wantWhy: "a dry run has to carry dryRun=All"},
 		"a dry run with an empty value":       {url: podPath + "?dryRun=", permit: lock, dry: true, wantWhy: "a dry run has to carry dryRun=All"},
+		"a dry run of another server":         {url: podPath + "?dryRun=true", permit: lock, dry: true, opts: []TransportOption{DryRunBy("dryRun", "true")}},
+		"a dry run in another's words":        {url: podPath + "?dryRun=All", permit: lock, dry: true, opts: []TransportOption{DryRunBy("dryRun", "true")}, wantWhy: "a dry run has to carry dryRun=true"},
+		"a dry run that says both":            {url: podPath + "?dryRun=All&dryRun=false", permit: lock, dry: true, wantWhy: "a dry run has to carry dryRun=All"},
 		"over the context's own connection":   {url: podPath, permit: lock, opts: []TransportOption{ForContext(testContext)}},
 		"over another context's connection":   {url: podPath, permit: lock, opts: []TransportOption{ForContext("prod")}, wantWhy: `the connection belongs to context "prod", open is "kind-shop"`},
 		"the time ran out since it was given": {url: podPath, permit: lock, prepare: func() { _ = lock.UnlockFor(time.Minute); clock.advance(time.Hour) }, wantLock: true},
@@ -247,6 +250,8 @@ func TestRulesOfOtherServers(t *testing.T) {
 		"vault: write a secret":        {VaultReads(), "POST", "/v1/secret/data/api", false},
 		"unleash: playground":          {UnleashReads(), "POST", "/api/admin/playground/advanced", true},
 		"unleash: switch a flag on":    {UnleashReads(), "POST", "/api/admin/projects/default/features/x/environments/production/on", false},
+		"ofrep: one flag":              {OFREPReads(), "POST", "/ofrep/v1/evaluate/flags/checkout-v2", true},
+		"ofrep: another path":          {OFREPReads(), "POST", "/ofrep/v1/configuration", false},
 		"no rules: a read stays a GET": {nil, "POST", "/v1/sys/capabilities-self", false},
 	} {
 		t.Run(name, func(t *testing.T) {
