@@ -87,6 +87,16 @@ var houseRules = []rule{
 		denies: func(p string, l listed) bool { return !l.Standard && !under(p, "live", "foreign") },
 	},
 	{
+		why:    "secret stands on the standard library alone",
+		covers: func(p string) bool { return p == "midwatch/secret" },
+		denies: func(p string, l listed) bool { return !l.Standard },
+	},
+	{
+		why:    "the vocabulary of flags does no IO: no client library, no HTTP of its own",
+		covers: func(p string) bool { return p == "midwatch/flags" },
+		denies: func(p string, l listed) bool { return !l.Standard && !under(p, "action", "live", "foreign") },
+	},
+	{
 		why:    "the cluster's vocabulary does no IO: no client library",
 		covers: func(p string) bool { return p == "midwatch/k8s" },
 		denies: func(p string, l listed) bool { return !l.Standard && !under(p, "live", "foreign") },
@@ -99,8 +109,10 @@ var houseRules = []rule{
 		},
 	},
 	{
-		why:    "a domain never draws",
-		covers: func(p string) bool { return under(p, "k8s", "report", "config", "demo", "action", "live", "foreign") },
+		why: "a domain never draws",
+		covers: func(p string) bool {
+			return under(p, "k8s", "flags", "report", "config", "demo", "action", "live", "foreign", "secret")
+		},
 		denies: func(p string, _ listed) bool { return terminal(p) },
 	},
 	{

@@ -33,6 +33,8 @@ type Config struct {
 	Journal string `yaml:"journal"`
 	// Namespaces are offered in the picker when listing them is forbidden.
 	Namespaces []string `yaml:"namespaces"`
+	// Flags are the places feature flags come from.
+	Flags []FlagProvider `yaml:"flags"`
 }
 
 // Env is the process environment, as os.LookupEnv gives it.
@@ -149,6 +151,9 @@ func (c *Config) Validate() error {
 		if _, err := filepath.Match(p, "x"); err != nil {
 			return fmt.Errorf("protected %q: %w", p, err)
 		}
+	}
+	if err := validateFlags(c.Flags); err != nil {
+		return err
 	}
 	if c.Journal == "" {
 		return errors.New("journal: want a file; a write without a record is refused")
