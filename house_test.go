@@ -109,9 +109,18 @@ var houseRules = []rule{
 		},
 	},
 	{
+		why: "the profile model and its views are pure: no client, no cluster",
+		covers: func(p string) bool {
+			return p == "midwatch/profiles" || under(p, "profiles/decode", "profiles/tree", "profiles/diff", "profiles/summary")
+		},
+		denies: func(p string, l listed) bool {
+			return !l.Standard && own(p) && !under(p, "profiles", "foreign") || under(p, "profiles/capture")
+		},
+	},
+	{
 		why: "a domain never draws",
 		covers: func(p string) bool {
-			return under(p, "k8s", "flags", "report", "config", "demo", "action", "live", "foreign", "secret")
+			return under(p, "k8s", "profiles", "flags", "report", "config", "demo", "action", "live", "foreign", "secret")
 		},
 		denies: func(p string, _ listed) bool { return terminal(p) },
 	},
