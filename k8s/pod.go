@@ -49,11 +49,7 @@ type PodRow struct {
 	Created  time.Time
 	Started  time.Time // status.startTime; zero until the kubelet acted
 	Deleted  time.Time // metadata.deletionTimestamp; zero unless terminating
-	// Starting is true while a container runs whose startup probe has not
-	// passed; readiness and liveness are not probed until then.
-	Starting bool
-	// Ready is the Ready condition; ReadySince its last transition.
-	Ready      bool
+	// ReadySince is the last transition of the Ready condition.
 	ReadySince time.Time
 	// RunningSince is when the newest container that runs but is not ready
 	// began to run: what its probes' budgets count from. Zero when there is
@@ -79,8 +75,23 @@ type PodRow struct {
 	// ExitReason is empty when no container ever ended.
 	ExitReason string
 	ExitCode   int32
+	// Ready is the Ready condition.
+	Ready bool
+	// Starting is true while a container runs whose startup probe has not
+	// passed; readiness and liveness are not probed until then.
+	Starting bool
 	// Ordinal is a StatefulSet pod's index; -1 for others.
 	Ordinal int
+	// Trouble is nil for a pod that is well.
+	Trouble *PodTrouble
+}
+
+// Ail is the pod's trouble, empty for a pod that is well.
+func (p *PodRow) Ail() PodTrouble {
+	if p.Trouble == nil {
+		return PodTrouble{}
+	}
+	return *p.Trouble
 }
 
 // Ref names the pod.

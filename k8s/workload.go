@@ -36,8 +36,17 @@ type Verdict struct {
 	// Reason is the controller's or kubelet's own word where there is one:
 	// ProgressDeadlineExceeded, CrashLoopBackOff, FailedCreate.
 	Reason string `json:"reason"`
-	// Message is one sentence: what is wrong and which pods, by name.
+	// Message is one sentence: the cause first, as narrow columns cut the end,
+	// then how far it got and which pods, by name.
 	Message foreign.Text `json:"message"`
+	// Causes are why pods are not available, the worst first.
+	Causes []Cause `json:"causes,omitempty"`
+	// Delete are pods that only deleting will move on (see PhaseBlocked).
+	Delete []Ref `json:"delete,omitempty"`
+	// Clues are what the assessment would like to know besides: nodes, and
+	// pods whose ordinary events would tell more. They are read for workloads
+	// in trouble only.
+	Clues []Ref `json:"-"`
 	// Since is when it came to be so; zero if not known.
 	Since    time.Time       `json:"since,omitzero"`
 	Evidence []live.Evidence `json:"evidence,omitempty"`

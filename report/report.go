@@ -43,8 +43,12 @@ type Workload struct {
 	Message   foreign.Text    `json:"message"`
 	Since     time.Time       `json:"since,omitzero"`
 	Evidence  []live.Evidence `json:"evidence"`
-	Rollout   Rollout         `json:"rollout"`
-	HPA       *HPA            `json:"hpa,omitempty"`
+	// Causes are why pods are not available, the worst first.
+	Causes []k8s.Cause `json:"causes"`
+	// Delete are pods that only deleting will move on.
+	Delete  []string `json:"delete,omitempty"`
+	Rollout Rollout  `json:"rollout"`
+	HPA     *HPA     `json:"hpa,omitempty"`
 }
 
 // Rollout is how far a workload's rollout is; counts are pods of the new
@@ -139,6 +143,7 @@ func fromWorkload(w *k8s.Workload) Workload {
 		Severity: v.Severity, Phase: v.Phase, Reason: v.Reason, Message: v.Message,
 		Since:    v.Since.UTC(),
 		Evidence: append([]live.Evidence{}, v.Evidence...),
+		Causes:   causes(v.Causes),
 		Rollout: Rollout{
 			Revision: revisionName(r.Revision), PreviousRevision: revisionName(r.PreviousRevision),
 			Images: r.Revision.Images, Strategy: r.Strategy,
@@ -147,6 +152,9 @@ func fromWorkload(w *k8s.Workload) Workload {
 			Deadline: r.Deadline.UTC(), BlockedBy: append([]string{}, r.BlockedBy...),
 			PodsKnown: w.PodsKnown,
 		},
+	}
+	for _, r := range v.Delete {
+		out.Delete = append(out.Delete, r.Name)
 	}
 	for i := range out.Evidence {
 		out.Evidence[i].At = out.Evidence[i].At.UTC()

@@ -23,6 +23,12 @@ func workload(name string, sev live.Severity, phase k8s.Phase) *k8s.Workload {
 			Severity: sev, Phase: phase, Reason: "ImagePullBackOff",
 			Message: foreign.Clean("1 new pod | cannot pull \x1b[31mits image"), Since: at.Add(-5 * time.Minute),
 			Evidence: []live.Evidence{{Kind: "pod", Ref: "Pod shop/api-1", Text: "waiting"}},
+			Causes: []k8s.Cause{{
+				Kind: k8s.CauseOOM, Step: 8, Text: "OOMKilled at its 512Mi limit", Fatal: true, Reason: "CrashLoopBackOff", Count: 1, Of: 1, Which: "new", Pods: []string{"api-1"},
+				Container: "api", Restarts: 3, Since: at.Add(-5 * time.Minute), NextStart: at.Add(time.Minute),
+				Exit: &k8s.Exit{Code: 137, Reason: "OOMKilled", Words: "OOMKilled", MemoryLimit: 512 << 20, At: at.Add(-time.Minute)}, Next: "Undo.",
+			}},
+			Delete: []k8s.Ref{{Kind: "Pod", Namespace: "shop", Name: "api-1"}},
 		},
 		Rollout: k8s.RolloutStatus{
 			Revision:         k8s.Revision{Number: 4, Images: []k8s.Image{{Container: "api", Image: "registry.example.com/api:v2"}}},

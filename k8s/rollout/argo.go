@@ -109,7 +109,7 @@ func (a *assessment) argoPhase() k8s.Verdict {
 	}
 	if g := a.fatal(); g != nil {
 		a.status.BlockedBy = a.waiting()
-		v := verdict(a.severity(o.Status.Available), k8s.PhaseStalling, g.reason, g.since, "%s", withCause("stuck"+a.at(), g))
+		v := verdict(a.severity(o.Status.Available), k8s.PhaseStalling, g.reason, g.since, "%s", a.withCause("stuck"+a.at(), g))
 		v.Evidence = a.evidence()
 		return v
 	}
@@ -148,7 +148,7 @@ func (a *assessment) argoFailed() (k8s.Verdict, bool) {
 		case c.Reason == deadlineExceeded:
 			v = verdict(live.Fail, k8s.PhaseFailed, deadlineExceeded, c.Since, "rollout failed%s: no progress within the deadline", a.at())
 			if g := a.fatal(); g != nil {
-				v.Message = cleaned(withCause("rollout failed"+a.at(), g))
+				v.Message = cleaned(a.withCause("rollout failed"+a.at(), g))
 			}
 			a.status.BlockedBy = a.waiting()
 		default:

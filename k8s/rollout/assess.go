@@ -20,7 +20,9 @@ type Input struct {
 	SetsKnown, PodsKnown bool
 	// Events are Warning events of the workload, its sets and its pods.
 	Events []*k8s.Event
-	Now    time.Time
+	// Nodes are those that were looked up, by name (see Verdict.Clues).
+	Nodes map[string]*Node
+	Now   time.Time
 }
 
 // notObservedGrace is how long a controller may take to see a new spec before
@@ -52,6 +54,7 @@ func Assess(in Input) (k8s.Verdict, k8s.RolloutStatus) {
 	}
 	v.Evidence = append(v.Evidence, a.background(&v)...)
 	v.Recheck = earliest(v.Recheck, a.recheck)
+	a.explain(&v)
 	return v, a.status
 }
 
@@ -73,6 +76,14 @@ type assessment struct {
 	troubles []*trouble
 	// recheck is when a judgement made so far changes by itself.
 	recheck time.Time
+	// ownRevision tells pods of the new revision; nil when nobody can.
+	ownRevision func(*k8s.PodRow) bool
+	// looked is true once the pods were examined.
+	looked bool
+	// blocked is why pods cannot be created or deleted; nil when they can.
+	blocked *blockage
+	// clues are what would tell more.
+	clues []k8s.Ref
 	// about are the events by the object they speak of; see eventsOf.
 	about map[string][]*k8s.Event
 }

@@ -82,12 +82,12 @@ func (a *assessment) updatingNodes() k8s.Verdict {
 	s.BlockedBy = a.waitingForAny()
 	since := a.rolloutStart()
 	if g := a.fatal(); g != nil {
-		head := fmt.Sprintf("stuck: %d of %d nodes updated", o.Status.Updated, o.Replicas)
+		head := fmt.Sprintf("stuck at %d of %d nodes updated", o.Status.Updated, o.Replicas)
 		nodes := a.deadNodes()
 		if eaten := o.Replicas-o.Status.Available >= s.Unavailable && s.Surge == 0; eaten && len(nodes) > 0 {
 			head += fmt.Sprintf(", maxUnavailable %d is used up by %s", s.Unavailable, nameList(nodes, 30))
 		}
-		v := verdict(a.severity(o.Status.Available), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(head, g))
+		v := verdict(a.severity(o.Status.Available), k8s.PhaseStalling, g.reason, g.since, "%s", a.withCause(head, g))
 		v.Evidence = append(a.evidence(), nodeEvidence(nodes)...)
 		return v
 	}

@@ -89,7 +89,7 @@ func (a *assessment) deploymentPhase() k8s.Verdict {
 	if progressing != nil && progressing.Status == "False" {
 		switch progressing.Reason {
 		case createSetError:
-			return verdict(live.Fail, k8s.PhaseFailed, createSetError, progressing.Since, "%s", withWords("the new ReplicaSet cannot be created", progressing.Message.String()))
+			return a.noNewSet(progressing)
 		case deadlineExceeded:
 			return a.failed(progressing.Since)
 		}
@@ -104,6 +104,15 @@ func (a *assessment) deploymentPhase() k8s.Verdict {
 		return a.settledDeployment()
 	}
 	return a.moving()
+}
+
+// noNewSet is a Deployment whose new ReplicaSet the API server does not take.
+func (a *assessment) noNewSet(c *Condition) k8s.Verdict {
+	b := a.block(c, a.o.Ref, nil)
+	v := verdict(live.Fail, k8s.PhaseFailed, createSetError, c.Since, "%s",
+		withWords("the new ReplicaSet cannot be created", b.text)+a.clock(c.Since))
+	v.Evidence = b.evidence
+	return v
 }
 
 // complete is deployment_util.go DeploymentComplete.
@@ -180,7 +189,7 @@ func (a *assessment) paused() k8s.Verdict {
 		v.Severity = live.Warn
 	}
 	if g := a.fatal(); g != nil {
-		v.Message = cleaned(withCause(text, g))
+		v.Message = cleaned(a.withCause(text, g))
 		v.Evidence = a.evidence()
 		s.BlockedBy = a.waiting()
 	} else if v.Severity == live.Fail {
@@ -193,15 +202,15 @@ func (a *assessment) paused() k8s.Verdict {
 // not the end of it: progress made later turns the condition back.
 func (a *assessment) failed(since time.Time) k8s.Verdict {
 	o, s := a.o, &a.status
-	head := fmt.Sprintf("rollout failed: %d of %d updated", s.Updated, o.Replicas)
+	head := fmt.Sprintf("rollout failed at %d of %d updated", s.Updated, o.Replicas)
 	v := verdict(live.Fail, k8s.PhaseFailed, deadlineExceeded, since, "%s, %d of those available", head, s.Available)
 	s.BlockedBy = a.waiting()
 	if b := a.creationBlocked(); b != nil {
-		v.Message, v.Evidence = cleaned(withWords(head+", "+b.what(), b.words())), b.evidence
+		v.Message, v.Evidence = cleaned(a.blockedSentence(b, head)), b.evidence
 		return v
 	}
 	if len(a.troubles) > 0 {
-		v.Message, v.Evidence = cleaned(withCause(head, a.troubles[0])), a.evidence()
+		v.Message, v.Evidence = cleaned(a.withCause(head, a.troubles[0])), a.evidence()
 	}
 	return v
 }
@@ -216,7 +225,7 @@ func (a *assessment) moving() k8s.Verdict {
 		s.BlockedBy = a.waiting()
 	}
 	if g := a.fatal(); g != nil {
-		v := verdict(a.severity(s.TotalAvailable), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(fmt.Sprintf("stuck: %d of %d updated", s.Updated, o.Replicas), g))
+		v := verdict(a.severity(s.TotalAvailable), k8s.PhaseStalling, g.reason, g.since, "%s", a.withCause(fmt.Sprintf("stuck at %d of %d updated", s.Updated, o.Replicas), g))
 		v.Evidence = a.evidence()
 		s.BlockedBy = a.waiting()
 		return v
@@ -309,7 +318,7 @@ func (a *assessment) waitForOld() k8s.Verdict {
 	a.status.BlockedBy = names
 	if stuck := a.group(a.stuckLeaving(), "old"); len(stuck) > 0 {
 		a.troubles = stuck
-		v := verdict(live.Fail, k8s.PhaseStalling, reasonTerminating, stuck[0].since, "%s", withCause("stuck: Recreate waits until every old pod is gone", stuck[0]))
+		v := verdict(live.Fail, k8s.PhaseStalling, reasonTerminating, stuck[0].since, "%s", a.withCause("Recreate waits until every old pod is gone", stuck[0]))
 		v.Evidence = a.evidence()
 		return v
 	}

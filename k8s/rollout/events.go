@@ -3,6 +3,7 @@ package rollout
 import (
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"midwatch/foreign"
 	"midwatch/k8s"
@@ -58,9 +59,14 @@ func eventEvidence(e *k8s.Event) live.Evidence {
 
 // blockage is why pods cannot be created (or deleted).
 type blockage struct {
-	reason, text string
-	since        time.Time
-	evidence     []live.Evidence
+	kind k8s.CauseKind
+	// reason is the controller's word, text the cause in a few of ours, said
+	// what the API server said, object what refused.
+	reason, text, said, object string
+	// times is how often at least.
+	times    int
+	since    time.Time
+	evidence []live.Evidence
 }
 
 // creationBlocked looks for a ReplicaSet that cannot create or delete pods:
@@ -85,7 +91,7 @@ func (a *assessment) creationBlocked() *blockage {
 			event = e
 		}
 	}
-	return blocked(condition, subject, event)
+	return a.block(condition, subject, event)
 }
 
 // createEvent is the same for a workload that creates its pods itself: the
@@ -95,40 +101,50 @@ func (a *assessment) createEvent(lacks bool) *blockage {
 	if e == nil || !lacks || !a.within(e.Last, createEventWindow) {
 		return nil
 	}
-	return blocked(nil, a.o.Ref, e)
+	return a.block(nil, a.o.Ref, e)
 }
 
-func blocked(c *Condition, subject k8s.Ref, e *k8s.Event) *blockage {
+// block notes why pods cannot be created, in words of its own.
+func (a *assessment) block(c *Condition, subject k8s.Ref, e *k8s.Event) *blockage {
 	if c == nil && e == nil {
 		return nil
 	}
 	b := &blockage{}
 	if c != nil {
-		b.reason, b.text, b.since = c.Reason, c.Message.String(), c.Since
+		b.reason, b.said, b.since = c.Reason, c.Message.String(), c.Since
 		b.evidence = append(b.evidence, c.evidence(subject))
 	}
 	if e != nil && (c == nil || c.Reason == e.Reason) {
-		b.reason, b.text = e.Reason, e.Message.String()
+		b.reason, b.said, b.times = e.Reason, combined(e.Message), e.Count
 		b.since = earliest(b.since, e.First)
 		b.evidence = append([]live.Evidence{eventEvidence(e)}, b.evidence...)
 	}
+	b.said = withoutEnvelope(b.said)
+	b.kind, b.text, b.object = refusal(b.said)
+	if b.reason == "FailedDelete" {
+		b.kind, b.text = k8s.CauseNotDeleted, "old pods cannot be deleted: "+b.text
+	}
+	a.blocked = b
 	return b
 }
 
-// what it is that does not work.
-func (b *blockage) what() string {
-	if b.reason == "FailedDelete" {
-		return "old pods cannot be deleted"
+// sentence is "no new pods: quota compute is used up: … since 23:29; head".
+func (a *assessment) blockedSentence(b *blockage, head string) string {
+	lead := "no new pods: "
+	if b.kind == k8s.CauseNotDeleted {
+		lead = ""
 	}
-	return "pods cannot be created"
+	tail := a.clock(b.since) + "; " + head
+	room := max(sentence+slack-utf8.RuneCountInString(lead+tail), 60)
+	return lead + shorten(b.text, room) + tail
 }
 
-// words is what the API server said, without the controllers' envelope:
+// withoutEnvelope is what the API server said, without the controllers' words
+// around it:
 //
 //	Error creating: pods "api-7d4-" is forbidden: exceeded quota: …
 //	create Pod web-0 in StatefulSet web failed error: pods "web-0" is forbidden: …
-func (b *blockage) words() string {
-	text := b.text
+func withoutEnvelope(text string) string {
 	for _, envelope := range []string{"Error creating: ", " failed error: ", " is forbidden: "} {
 		if _, rest, ok := strings.Cut(text, envelope); ok && rest != "" {
 			text = rest

@@ -89,8 +89,10 @@ type Object struct {
 	CurrentRevision, UpdateRevision string
 	Template                        Fingerprint
 	Images                          []k8s.Image
-	Conditions                      []Condition
-	Status                          Counters
+	// Containers of the template, sidecars and init containers included.
+	Containers []Container
+	Conditions []Condition
+	Status     Counters
 	// Argo is nil for other kinds.
 	Argo *Argo
 	// StartupBudget is how long the template's startup probes give a running
@@ -117,7 +119,7 @@ func workload(kind string, m metav1.Object, in Intern, selector *metav1.LabelSel
 	o := &Object{
 		Ref: ref(kind, m, in), Generation: m.GetGeneration(), Created: m.GetCreationTimestamp().Time,
 		Deleted: deleted(m), Changed: changed(m), Selector: in.of(selectorString(selector)),
-		HistoryLimit: 10, Template: fingerprint(t), Images: images(&t.Spec, in),
+		HistoryLimit: 10, Template: fingerprint(t), Images: images(&t.Spec, in), Containers: containers(&t.Spec, in),
 	}
 	for _, f := range m.GetFinalizers() {
 		o.Finalizers = append(o.Finalizers, in.clean(f, maxName))

@@ -18,17 +18,18 @@ const maxPodMessage = 256
 // Reasons that more than one place speaks of. All but the last two are the
 // kubelet's, the scheduler's or the node controller's own words.
 const (
-	reasonCrashLoop     = "CrashLoopBackOff"
-	reasonCreating      = "ContainerCreating"
-	reasonInitializing  = "PodInitializing"
-	reasonNoSandbox     = "PodReadyToStartContainers"
-	reasonUnready       = "ContainersNotReady"
-	reasonGates         = "ReadinessGatesNotReady"
-	reasonNodeNotReady  = "NodeNotReady"
-	reasonUnschedulable = "Unschedulable"
-	reasonGated         = "SchedulingGated"
-	reasonTerminating   = "Terminating" // kubectl's word
-	reasonNotStarted    = "NotStarted"  // midwatch's: the kubelet has not acted
+	reasonCrashLoop      = "CrashLoopBackOff"
+	reasonCreating       = "ContainerCreating"
+	reasonInitializing   = "PodInitializing"
+	reasonNoSandbox      = "PodReadyToStartContainers"
+	reasonUnready        = "ContainersNotReady"
+	reasonGates          = "ReadinessGatesNotReady"
+	reasonNodeNotReady   = "NodeNotReady"
+	reasonUnschedulable  = "Unschedulable"
+	reasonGated          = "SchedulingGated"
+	reasonSchedulerError = "SchedulerError"
+	reasonTerminating    = "Terminating" // kubectl's word
+	reasonNotStarted     = "NotStarted"  // midwatch's: the kubelet has not acted
 )
 
 // FromPod reduces a pod to the row that is kept of it. Only what a sick pod
@@ -48,7 +49,7 @@ func FromPod(p *corev1.Pod, in Intern) *k8s.PodRow {
 		row.Started = p.Status.StartTime.Time
 	}
 	countContainers(row, p)
-	if t := lastTermination(p); t != nil {
+	if _, t := lastTermination(p); t != nil {
 		row.ExitReason, row.ExitCode, row.LastRestart = in.clean(exitReason(t), maxReason), t.ExitCode, t.FinishedAt.Time
 	}
 	if c := podCondition(p, corev1.PodReady); c != nil {
@@ -57,6 +58,9 @@ func FromPod(p *corev1.Pod, in Intern) *k8s.PodRow {
 	if r := reasonOf(p, row.Ready); r.reason != "" {
 		row.Container = in.clean(r.container, maxName)
 		row.Reason, row.Message = in.clean(r.reason, maxReason), foreign.CleanN(r.message, maxPodMessage)
+	}
+	if row.Reason != "" || row.Terminating() {
+		row.Trouble = ail(row, p, in)
 	}
 	return row
 }
@@ -141,27 +145,27 @@ func isSidecarNamed(p *corev1.Pod, name string) bool {
 
 // lastTermination is the newest end of any container that is worth knowing:
 // init containers that did their work and ended well are not.
-func lastTermination(p *corev1.Pod) (newest *corev1.ContainerStateTerminated) {
-	consider := func(t *corev1.ContainerStateTerminated) {
+func lastTermination(p *corev1.Pod) (container string, newest *corev1.ContainerStateTerminated) {
+	consider := func(cs *corev1.ContainerStatus, t *corev1.ContainerStateTerminated) {
 		if t != nil && (newest == nil || t.FinishedAt.After(newest.FinishedAt.Time)) {
-			newest = t
+			container, newest = cs.Name, t
 		}
 	}
 	for i := range p.Status.InitContainerStatuses {
 		cs := &p.Status.InitContainerStatuses[i]
 		if t := cs.State.Terminated; t != nil && t.ExitCode != 0 {
-			consider(t)
+			consider(cs, t)
 		}
 		if t := cs.LastTerminationState.Terminated; t != nil && (t.ExitCode != 0 || isSidecarNamed(p, cs.Name)) {
-			consider(t)
+			consider(cs, t)
 		}
 	}
 	for i := range p.Status.ContainerStatuses {
 		cs := &p.Status.ContainerStatuses[i]
-		consider(cs.State.Terminated)
-		consider(cs.LastTerminationState.Terminated)
+		consider(cs, cs.State.Terminated)
+		consider(cs, cs.LastTerminationState.Terminated)
 	}
-	return newest
+	return container, newest
 }
 
 // exitReason is the runtime's word for an end, or ours where it gave none.
@@ -226,7 +230,7 @@ func failureOf(p *corev1.Pod) said {
 	if s := sickest(p); s.reason != "" {
 		return s.said
 	}
-	if t := lastTermination(p); t != nil {
+	if _, t := lastTermination(p); t != nil {
 		return said{reason: exitReason(t), message: t.Message}
 	}
 	return said{reason: "Failed", message: p.Status.Message}

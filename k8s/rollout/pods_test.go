@@ -183,8 +183,9 @@ status:
 		Revision: "web-b2", Phase: "Running", Created: at("10:00:00"), Started: at("10:00:01"), ReadySince: at("10:05:00"), RunningSince: at("10:06:00"),
 		Starting: true, ContainersReady: 2, Containers: 3, Restarts: 4, LastRestart: at("10:05:00"), Container: "app",
 		Reason: "ContainersNotReady", Message: "containers with unready status: [app]", ExitReason: "OOMKilled", ExitCode: 137, Ordinal: 11,
+		Trouble: &k8s.PodTrouble{ExitContainer: "app", ExitAt: at("10:05:00")},
 	}
-	for _, p := range []*time.Time{&row.Created, &row.Started, &row.ReadySince, &row.RunningSince, &row.LastRestart} {
+	for _, p := range []*time.Time{&row.Created, &row.Started, &row.ReadySince, &row.RunningSince, &row.LastRestart, &row.Trouble.ExitAt} {
 		*p = p.UTC()
 	}
 	if diff := cmp.Diff(want, row); diff != "" {

@@ -19,7 +19,7 @@ func (a *assessment) shortage(up, n int, noun string, lostSince time.Time) k8s.V
 	}
 	switch g := a.fatal(); {
 	case g != nil:
-		v := verdict(a.severity(up), k8s.PhaseDegraded, g.reason, g.since, "%s", withCause(head, g))
+		v := verdict(a.severity(up), k8s.PhaseDegraded, g.reason, g.since, "%s", a.withCause(head, g))
 		v.Evidence = a.evidence()
 		a.status.BlockedBy = a.waitingForAny()
 		return v
@@ -92,11 +92,11 @@ func (a *assessment) done(reason string, since time.Time, text string) k8s.Verdi
 // create is the verdict on pods that cannot be created, during a rollout or
 // after it.
 func (a *assessment) create(b *blockage, up, n, updated int) k8s.Verdict {
-	head := fmt.Sprintf("%d of %d available, ", up, n)
+	head := fmt.Sprintf("%d of %d available", up, n)
 	if updated < n && up >= n {
-		head = fmt.Sprintf("stuck: %d of %d updated, ", updated, n)
+		head = fmt.Sprintf("stuck at %d of %d updated", updated, n)
 	}
-	v := verdict(a.severity(up), k8s.PhaseDegraded, b.reason, b.since, "%s", withWords(head+b.what(), b.words()))
+	v := verdict(a.severity(up), k8s.PhaseDegraded, b.reason, b.since, "%s", a.blockedSentence(b, head))
 	v.Evidence = b.evidence
 	return v
 }

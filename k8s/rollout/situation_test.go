@@ -64,6 +64,10 @@ type expectation struct {
 	Limits string `json:"limits"`
 	// Revision is "new <- previous" by number and name.
 	Revision string `json:"revision,omitempty"`
+	// Causes are "step kind count/of which: text", and what else is known of
+	// each.
+	Causes []string `json:"causes,omitempty"`
+	Delete []string `json:"delete,omitempty"`
 	// Evidence are the leading pieces, "kind ref: text".
 	Evidence []string `json:"evidence,omitempty"`
 }
@@ -97,10 +101,47 @@ func told(v k8s.Verdict, s k8s.RolloutStatus) expectation {
 	if s.PreviousRevision.Name != "" {
 		e.Revision += " <- " + name(s.PreviousRevision)
 	}
+	for i := range v.Causes {
+		e.Causes = append(e.Causes, causeLine(&v.Causes[i], when))
+	}
+	for _, r := range v.Delete {
+		e.Delete = append(e.Delete, r.Name)
+	}
 	for _, x := range v.Evidence[:min(len(v.Evidence), maxListed)] {
 		e.Evidence = append(e.Evidence, x.Kind+" "+x.Ref+": "+x.Text.String())
 	}
 	return e
+}
+
+// causeLine is everything a cause says, but for its advice.
+func causeLine(c *k8s.Cause, when func(time.Time) string) string {
+	text := fmt.Sprintf("%d %s %d/%d", c.Step, c.Kind, c.Count, c.Of)
+	if c.Which != "" {
+		text += " " + c.Which
+	}
+	text += ": " + c.Text.String()
+	add := func(name, value string) {
+		if value != "" {
+			text += "; " + name + " " + value
+		}
+	}
+	if !c.Fatal {
+		text += "; may pass"
+	}
+	add("container", c.Container)
+	add("probe", strings.TrimSpace(c.Probe+" "+c.Endpoint))
+	add("object", c.Object)
+	if c.OldToo > 0 {
+		add("old too", fmt.Sprint(c.OldToo))
+	}
+	if c.Times > 0 {
+		add("at least", fmt.Sprint(c.Times))
+	}
+	add("next start", when(c.NextStart))
+	if c.Exit != nil {
+		add("exit", fmt.Sprintf("%d %s at %s", c.Exit.Code, c.Exit.Reason, when(c.Exit.At)))
+	}
+	return text
 }
 
 // readyPods is shorthand for pods that have been up and ready since a time.
@@ -188,6 +229,13 @@ func (s *situation) add(doc []byte) error {
 	case "Pod":
 		p, err := decode[corev1.Pod](doc)
 		s.pods = append(s.pods, p)
+		return err
+	case "Node":
+		n, err := decode[corev1.Node](doc)
+		if s.input.Nodes == nil {
+			s.input.Nodes = map[string]*Node{}
+		}
+		s.input.Nodes[n.Name] = FromNode(n)
 		return err
 	case "ReadyPods":
 		r, err := decode[readyPods](doc, "kind")

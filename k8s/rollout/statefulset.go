@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"midwatch/foreign"
 	"midwatch/k8s"
@@ -143,12 +144,20 @@ func (a *assessment) blockedByOrder(pods []*k8s.PodRow) k8s.Verdict {
 		since = earliest(since, notReadySince(p))
 	}
 	a.status.BlockedBy = names
-	them, pod := "it is", "the pod"
+	them, pod := "it is", "it"
 	if len(names) > 1 {
-		them, pod = "they are", "the pods"
+		them, pod = "they are", "them"
 	}
-	v := verdict(live.Fail, k8s.PhaseBlocked, "OrderedReady", since,
-		"blocked: OrderedReady never replaces %s while %s not ready on an older revision; delete %s", nameList(names, 44), them, pod)
+	text := fmt.Sprintf("OrderedReady never replaces %s while %s not ready on an older revision: delete %s", nameList(names, 44), them, pod)
+	for _, t := range a.troubles {
+		if room := sentence + slack - utf8.RuneCountInString(text) - 3; t.pods[0] == pods[0] && room > 2*slack {
+			text += " (" + shorten(t.text, room) + ")"
+		}
+	}
+	v := verdict(live.Fail, k8s.PhaseBlocked, "OrderedReady", since, "%s", text)
+	for _, p := range pods {
+		v.Delete = append(v.Delete, p.Ref())
+	}
 	v.Evidence = a.evidence()
 	return v
 }
@@ -161,7 +170,7 @@ func (a *assessment) updatingByOrdinal() k8s.Verdict {
 	s.BlockedBy = a.waitingForAny()
 	since := a.rolloutStart()
 	if g := a.fatal(); g != nil && !a.aboutToBeReplaced(g, since) {
-		v := verdict(a.severity(a.up()), k8s.PhaseStalling, g.reason, g.since, "%s", withCause(fmt.Sprintf("stuck: %d of %d updated", o.Status.Updated, want), g))
+		v := verdict(a.severity(a.up()), k8s.PhaseStalling, g.reason, g.since, "%s", a.withCause(fmt.Sprintf("stuck at %d of %d updated", o.Status.Updated, want), g))
 		v.Evidence = a.evidence()
 		if o.OrderedReady && g.reason != reasonTerminating && strings.Contains(strings.Join(a.waiting(), " "), g.pods[0].Name) {
 			v.Evidence = append(v.Evidence, live.Evidence{

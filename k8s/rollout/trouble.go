@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"time"
 
 	"midwatch/foreign"
 	"midwatch/k8s"
@@ -13,40 +12,34 @@ import (
 
 // trouble is what keeps some pods from being available, grouped by cause.
 type trouble struct {
-	reason string
-	// detail is what a pod of the group, or an event about it, says.
-	detail string
-	// fatal is true when waiting longer will plausibly not help.
-	fatal bool
-	// since is when the first of the pods came to be so.
-	since time.Time
-	pods  []*k8s.PodRow
-	event *k8s.Event
-	// of is how many pods the group was taken from; kind which pods: new, old
-	// or empty.
-	of   int
-	kind string
+	// finding is one pod's that is typical: its text is the commonest.
+	finding
+	pods []*k8s.PodRow
+	// of is how many pods the group was taken from; which says what pods those
+	// are: new, old or empty.
+	of    int
+	which string
 	// oldToo counts pods of old revisions with the same trouble: then this
 	// rollout is not its cause.
 	oldToo int
+	texts  map[string]int
 }
 
-// tally is "1/3 new pods not ready".
-func (t *trouble) tally() string {
-	noun := "pods"
-	if t.kind != "" {
-		noun = t.kind + " pods"
+// sameCause is what pods of one group have in common. Nodes are not part of
+// it: pods lost with three nodes are one story.
+func (f *finding) sameCause() string {
+	object := f.object
+	switch f.kind {
+	case k8s.CauseNodeLost, k8s.CauseKubelet, k8s.CauseTerminating, k8s.CausePreempting, k8s.CauseOOM:
+		object = ""
 	}
-	state := "not ready"
-	if t.reason == reasonTerminating {
-		state = "not gone"
-	}
-	return fmt.Sprintf("%d/%d %s %s", len(t.pods), t.of, noun, state)
+	return string(f.kind) + "\x00" + f.container + "\x00" + object
 }
 
 // sortPods tells pods of the new revision from others and from those that are
 // leaving. With pods whose revision cannot be told (isOwn nil), all are own.
 func (a *assessment) sortPods(isOwn func(*k8s.PodRow) bool) {
+	a.ownRevision = isOwn
 	for _, p := range a.Pods {
 		switch {
 		case p.Terminating() || p.Phase == "Failed" || p.Phase == "Succeeded":
@@ -63,6 +56,7 @@ func (a *assessment) sortPods(isOwn func(*k8s.PodRow) bool) {
 // do not go away. lost is how many pods the revision lacks: only then do pods
 // that have failed matter, as their controllers replace them.
 func (a *assessment) lookAtPods(lost int) {
+	a.looked = true
 	kind := ""
 	if len(a.old) > 0 {
 		kind = "new"
@@ -76,7 +70,7 @@ func (a *assessment) lookAtPods(lost int) {
 	}
 	for _, old := range a.group(a.old, "old") {
 		for _, t := range a.troubles {
-			if t.fatal && old.fatal && t.reason == old.reason {
+			if t.fatal && old.fatal && t.kind == old.kind && t.container == old.container {
 				t.oldToo = len(old.pods)
 			}
 		}
@@ -86,6 +80,7 @@ func (a *assessment) lookAtPods(lost int) {
 // lookAtAllPods is lookAtPods for controllers that wait for pods of any
 // revision, and for pods that are leaving.
 func (a *assessment) lookAtAllPods(lost int) {
+	a.looked = true
 	pods := append(slices.Clone(a.own), a.old...)
 	a.troubles = a.group(append(pods, a.stuckLeaving()...), "")
 	if lost > 0 && len(a.troubles) == 0 {
@@ -117,11 +112,11 @@ func (a *assessment) stuckLeaving() []*k8s.PodRow {
 	return out
 }
 
-// group examines pods that are not available and groups them by reason: fatal
+// group examines pods that are not available and groups them by cause: fatal
 // groups first, then the larger ones.
-func (a *assessment) group(pods []*k8s.PodRow, kind string) []*trouble {
+func (a *assessment) group(pods []*k8s.PodRow, which string) []*trouble {
 	var groups []*trouble
-	byReason := map[string]*trouble{}
+	var byCause map[string]*trouble
 	for _, p := range pods {
 		if at, ok := p.AvailableAt(a.o.MinReady); ok {
 			if at.After(a.Now) {
@@ -130,19 +125,19 @@ func (a *assessment) group(pods []*k8s.PodRow, kind string) []*trouble {
 			continue
 		}
 		f := a.examine(p)
-		g := byReason[f.reason]
+		cause := f.sameCause()
+		g := byCause[cause]
 		if g == nil {
-			g = &trouble{reason: f.reason, detail: f.detail, event: f.event, since: f.since, of: len(pods), kind: kind}
-			byReason[f.reason] = g
+			g = &trouble{finding: f, of: len(pods), which: which, texts: map[string]int{}}
+			if byCause == nil {
+				byCause = map[string]*trouble{}
+			}
+			byCause[cause] = g
 			groups = append(groups, g)
+		} else {
+			g.join(&f)
 		}
-		if g.detail == "" {
-			g.detail = f.detail
-		}
-		if g.event == nil {
-			g.event = f.event
-		}
-		g.fatal, g.since = g.fatal || f.fatal, earliest(g.since, f.since)
+		g.texts[f.text]++
 		g.pods = append(g.pods, p)
 	}
 	for _, g := range groups {
@@ -155,9 +150,27 @@ func (a *assessment) group(pods []*k8s.PodRow, kind string) []*trouble {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(len(y.pods), len(x.pods)), cmp.Compare(x.reason, y.reason))
+		return cmp.Or(cmp.Compare(len(y.pods), len(x.pods)), cmp.Compare(x.sameCause(), y.sameCause()))
 	})
 	return groups
+}
+
+// join adds another pod's finding to its group. The commonest text speaks for
+// all, among equals the one that comes first in the alphabet, whatever order
+// the pods came in.
+func (g *trouble) join(f *finding) {
+	since, fatal := earliest(g.since, f.since), g.fatal || f.fatal
+	next, event := earliest(g.next, f.next), g.event
+	if event == nil || (f.event != nil && f.event.Last.After(event.Last)) {
+		event = f.event
+	}
+	if n, m := g.texts[f.text]+1, g.texts[g.text]; n > m || (n == m && f.text < g.text) {
+		g.finding = *f
+	}
+	if event == nil {
+		event = g.event
+	}
+	g.since, g.fatal, g.next, g.event = since, fatal, next, event
 }
 
 // fatal is the worst trouble that waiting will not mend; nil when there is

@@ -78,36 +78,55 @@ func shorten(s string, n int) string {
 	return strings.TrimRight(string(r[:max(n-1, 0)]), " .,:;") + "…"
 }
 
-// withCause is "head; 1/3 new pods not ready: Reason, detail (names)". The
-// detail gets what room the sentence has left.
-func withCause(head string, g *trouble) string {
-	text := head + "; " + g.tally() + ": " + g.reason
-	width := 44
-	if g.detail != "" {
-		width = 24
-	}
-	tail := " (" + nameList(podNames(g.pods), width) + ")"
+// withCause is the sentence about pods that waiting will not mend: "4/5 new
+// pods: readiness GET :8000/readyz answers 503 since 23:29; stuck at 1 of 5
+// updated (pods)". The cause comes first and whole where it can be: a narrow
+// column cuts the end.
+func (a *assessment) withCause(head string, g *trouble) string {
+	lead := g.tally() + ": "
+	since := a.clock(g.since)
+	tail := since + "; " + head
 	if g.oldToo > 0 {
-		tail += ", and so are " + count(g.oldToo, "old pod")
+		// What it is not matters more than how far it got.
+		since += "; old pods fail the same way: not this rollout"
+		if tail = since + "; " + head; utf8.RuneCountInString(lead+g.text+tail) > sentence+slack {
+			tail = since
+		}
 	}
-	room := sentence - utf8.RuneCountInString(text+tail) - 2
-	switch {
-	case g.detail == "":
-	case utf8.RuneCountInString(g.detail) <= room+slack:
-		text += ", " + g.detail
-	case room >= slack:
-		text += ", " + shorten(g.detail, room)
+	room := func(more string) int {
+		return sentence + slack - utf8.RuneCountInString(lead+g.text+tail+more)
 	}
-	return text + tail
+	for _, width := range []int{44, 0} {
+		if names := " (" + nameList(podNames(g.pods), width) + ")"; room(names) >= 0 {
+			return lead + g.text + tail + names
+		}
+	}
+	if r := room(""); r < 0 {
+		return lead + shorten(g.text, max(utf8.RuneCountInString(g.text)+r, 40)) + tail
+	}
+	return lead + g.text + tail
 }
 
-// waitingFor is "; waiting for a, b (ContainersNotReady)".
-func (g *trouble) waitingFor() string {
-	reason := g.reason
-	if g.detail != "" && len(g.detail) <= 2*slack {
-		reason += ", " + g.detail
+// clock is " since 23:29", in the zone of whoever asks; a day or more ago it
+// names the day. Unlike an age it does not go stale while it stands there.
+func (a *assessment) clock(since time.Time) string {
+	if since.IsZero() {
+		return ""
 	}
-	return "; waiting for " + nameList(podNames(g.pods), 44) + " (" + reason + ")"
+	since = since.In(a.Now.Location())
+	if a.within(since, sameDay) {
+		return " since " + since.Format("15:04")
+	}
+	return " since " + since.Format("2 Jan")
+}
+
+// sameDay is how long a time of day alone says when something was.
+const sameDay = 20 * time.Hour
+
+// waitingFor is "; readiness GET :8000/readyz has not passed yet (a, b)": what
+// pods that are on their way still lack.
+func (g *trouble) waitingFor() string {
+	return "; " + shorten(g.text, 64) + " (" + nameList(podNames(g.pods), 44) + ")"
 }
 
 // withWords is "head: words", the words cut to what room is left.

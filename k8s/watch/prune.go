@@ -23,7 +23,7 @@ func podFilter() *filter {
 	}}
 	status := &filter{drop: []protowire.Number{6, 7, 8, 10, 11, 12, 13, 14}} // image, imageID, containerID, resources, mounts, user
 	return &filter{into: map[protowire.Number]*filter{
-		1: {drop: []protowire.Number{2, 4, 12, 14, 17}}, // generateName, selfLink, annotations, finalizers, managedFields
+		1: {drop: []protowire.Number{2, 4, 12, 17}}, // generateName, selfLink, annotations, managedFields
 		2: {
 			drop: []protowire.Number{
 				1, 6, 7, 8, 9, 14, 15, 18, 22, 23, 26, // volumes, DNS, nodeSelector, accounts, security, pull secrets, affinity, tolerations, host aliases

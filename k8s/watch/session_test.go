@@ -124,7 +124,7 @@ func TestOnceJudgesEverythingThatCanBeRead(t *testing.T) {
 		t.Fatalf("the one in trouble comes first: %v", b.Workloads)
 	}
 	bad, good := b.Workloads[0], b.Workloads[1]
-	if bad.Verdict.Severity != live.Fail || bad.Restarts != 12 || !bad.PodsKnown || !strings.Contains(bad.Verdict.Message.String(), "CrashLoopBackOff") {
+	if bad.Verdict.Severity != live.Fail || bad.Restarts != 12 || !bad.PodsKnown || bad.Verdict.Reason != "CrashLoopBackOff" || bad.Verdict.Causes[0].Kind != k8s.CauseCrash {
 		t.Errorf("search: %+v", bad)
 	}
 	if good.Verdict.Severity != live.OK || good.Rollout.Revision.Name != "checkout-6d5c" {

@@ -113,7 +113,7 @@ func TestUndoFromTheConsole(t *testing.T) {
 	c := openConsole(t, "admin", 160, 48, "-n", "shop", "--journal", journal)
 	c.see(30*time.Second, "fastapi-service", "READ-ONLY")
 	c.send("/fastapi"+enter, "1 of ")
-	c.see(time.Minute, "stuck: 1 of 3 updated")
+	c.see(time.Minute, "cannot pull ")
 	c.send("U", "Undo Deployment shop/fastapi-service to which revision?")
 	c.leave("to which revision?")
 	c.send(":unlock 10m"+enter, "Unlock bed-admin?")

@@ -68,7 +68,7 @@ func TestStuckRolloutIsCalledBeforeItsDeadline(t *testing.T) {
 	if len(w.Rollout.BlockedBy) != 1 || !strings.HasPrefix(w.Rollout.BlockedBy[0], "fastapi-service-") {
 		t.Errorf("blocked by %v, want the one new pod by name", w.Rollout.BlockedBy)
 	}
-	if !strings.Contains(w.Message, "ImagePullBackOff") && !strings.Contains(w.Message, "ErrImagePull") {
+	if !strings.HasPrefix(w.Message, "1/1 new pod: cannot pull fastapi-service:v1.2.4-bad: no such image since ") {
 		t.Errorf("the sentence does not say why: %q", w.Message)
 	}
 	if left := time.Until(w.Rollout.Deadline); left < time.Minute {

@@ -56,7 +56,7 @@ func lines(d *uitest.Driver, texts ...string) *uitest.Driver {
 
 func TestDemoFromTheBoardToAVerifiedWriteAndBack(t *testing.T) {
 	d, journal := demoConsole(t, 170, 50)
-	lines(d, "rollout failed: 1 of 3 updated", "pods of deploy/payments-api", "warnings", "pods ✓")
+	lines(d, "KeyError: 'STRIPE_WEBHOOK_SECRET'", "pods of deploy/payments-api", "warnings", "pods ✓")
 	uitest.Boxed(t, d.Frame(), 170, 50)
 
 	d.Tap("S")

@@ -1,0 +1,107 @@
+package rollout
+
+import (
+	"strings"
+	"time"
+
+	"midwatch/k8s"
+)
+
+// killSlack is how far the kubelet's event about killing a container may lie
+// from the container's end, beyond its grace period.
+const killSlack = 10 * time.Second
+
+// crash says why a container that started and ended did so: not the back-off
+// it waits in, but its last termination, and who killed it if somebody did.
+func (a *assessment) crash(p *k8s.PodRow, f *finding) {
+	ail := p.Ail()
+	f.next = ail.NextStart
+	if f.container == "" {
+		f.container = ail.ExitContainer
+	}
+	c := a.container(p, f.container)
+	limit := int64(0)
+	if c != nil {
+		limit = c.MemoryLimit
+	}
+	f.exit, f.kind = exitOf(p, limit)
+	if f.exit == nil {
+		f.text = "crashes, and how it ended is not known"
+		a.inContainer(p, f)
+		return
+	}
+	f.detail = orWord(f.exit.Said.String(), f.detail)
+	f.text = crashText(f.exit, f.kind)
+	if f.kind == k8s.CauseOOM && c != nil {
+		f.object = "memory limit " + Bytes(limit)
+		if limit == 0 {
+			f.object, f.text = "", "OOMKilled without a limit of its own: its node ran out"
+		}
+	}
+	if f.exit.Code == 137 || f.exit.Code == 143 || f.kind == k8s.CauseCompleted {
+		a.killer(p, c, f)
+	}
+	a.inContainer(p, f)
+}
+
+// killer looks for the probe that had the container killed: the kubelet's
+// Killing event about that container near its end (kuberuntime_container.go
+// killContainer), else a failure of its liveness or startup probe right before
+// it. A container that obeys SIGTERM may well exit 0.
+func (a *assessment) killer(p *k8s.PodRow, c *Container, f *finding) {
+	if f.kind == k8s.CauseOOM {
+		return
+	}
+	a.ask(p.Ref())
+	probe := ""
+	for _, e := range a.eventsOf(p.Ref()) {
+		if e.Reason != "Killing" || !near(e, f) || (containerOfEvent(e) != "" && containerOfEvent(e) != f.container) {
+			continue
+		}
+		said := e.Message.String()
+		switch {
+		case strings.Contains(said, "failed liveness probe"):
+			probe, f.event = "liveness", e
+		case strings.Contains(said, "failed startup probe"):
+			probe, f.event = "startup", e
+		case strings.Contains(said, "definition changed"):
+			f.text, f.event = "killed because its definition changed", e
+		}
+	}
+	answer := ""
+	for _, e := range a.eventsOf(p.Ref()) {
+		if e.Reason != "Unhealthy" || (containerOfEvent(e) != "" && containerOfEvent(e) != f.container) {
+			continue
+		}
+		got, ok := parseProbe(combined(e.Message))
+		if !ok || got.errored || got.probe == "readiness" || (probe != "" && got.probe != probe) || (probe == "" && !near(e, f)) {
+			continue
+		}
+		if probe == "" || answer == "" {
+			probe, answer = got.probe, got.answer
+			if f.event == nil {
+				f.event = e
+			}
+		}
+	}
+	if probe == "" {
+		return
+	}
+	f.kind, f.probe, f.endpoint = k8s.CauseLiveness, probe, c.endpoint(probe)
+	if probe == "startup" {
+		f.kind = k8s.CauseStartupKill
+	}
+	f.text = probeText(probe, f.endpoint, orWord(answer, "failed")) + ", so it is killed"
+	f.detail = f.event.Message.String()
+}
+
+// near reports whether an event lies at a container's end: not after it, and
+// not longer before it than the grace period the container was given, which is
+// not known, so that a minute counts.
+func near(e *k8s.Event, f *finding) bool {
+	if f.exit == nil || f.exit.At.IsZero() {
+		return false
+	}
+	d := f.exit.At.Sub(e.Last)
+	return d >= -killSlack && d <= time.Minute+killSlack
+}

@@ -1,0 +1,133 @@
+package rollout
+
+import (
+	"strings"
+)
+
+// The functions here make the few words of a cause out of the kubelet's and
+// the scheduler's sentences. The sentences stay as evidence.
+
+// imageText says why an image cannot be had, and which: the registry's and the
+// runtime's words have no types (containerd remotes, distribution errcode).
+func imageText(reason, said string) (text, image string) {
+	image = quoted(said, "image ")
+	if image == "" {
+		image = quoted(said, "image: ")
+	}
+	// Where it is from is left to the evidence: what differs is the end.
+	name := image[strings.LastIndexByte(image, '/')+1:]
+	if name == "" {
+		name = "its image"
+	}
+	switch reason {
+	case "InvalidImageName":
+		return "image name " + name + " is not valid", image
+	case "ErrImageNeverPull":
+		return name + " is not on the node and its pull policy is Never", image
+	case "ImageInspectError":
+		return name + " cannot be read on the node", image
+	case "SignatureValidationFailed":
+		return name + ": its signature is not accepted", image
+	case "ImageVolumeMountFailed":
+		return "image volume " + name + " cannot be mounted", image
+	}
+	lower := strings.ToLower(said)
+	for _, known := range []struct{ says, means string }{
+		{"unauthorized", "not allowed: check its pull secret"}, {"authentication required", "not allowed: check its pull secret"},
+		{"denied", "not allowed, or no such repository"}, {"no basic auth", "not allowed: no pull secret"}, {"403 forbidden", "not allowed"},
+		{"toomanyrequests", "the registry limits the rate"}, {"429 too many", "the registry limits the rate"},
+		{"manifest unknown", "no such image"}, {"not found", "no such image"}, {"no match for platform", "not built for this node's platform"},
+		{"no matching manifest", "not built for this node's platform"},
+		{"no such host", "its registry has no address"}, {"x509", "its registry's certificate is not trusted"},
+		{"connection refused", "its registry does not answer"}, {"i/o timeout", "its registry does not answer"},
+		{"deadline exceeded", "its registry does not answer"}, {"500 internal", "its registry fails"}, {"502 bad gateway", "its registry fails"},
+		{"503 service", "its registry fails"}, {"no space left", "the node's disk is full"},
+	} {
+		if strings.Contains(lower, known.says) {
+			return "cannot pull " + name + ": " + known.means, image
+		}
+	}
+	if reason == "RegistryUnavailable" {
+		return "cannot pull " + name + ": its registry does not answer", image
+	}
+	return "cannot pull " + name, image
+}
+
+// configText says which Secret, ConfigMap or key a container lacks (kubelet
+// kuberuntime/kubelet_pods.go makeEnvironmentVariables).
+func configText(said string) (text, object string) {
+	if _, rest, ok := strings.Cut(said, "couldn't find key "); ok {
+		key, where, ok := strings.Cut(rest, " in ")
+		kind, name, named := strings.Cut(where, " ")
+		if ok && named {
+			if i := strings.LastIndexByte(name, '/'); i >= 0 {
+				name = name[i+1:]
+			}
+			return kind + " " + name + " has no key " + key, kind + " " + name
+		}
+	}
+	for _, k := range []struct{ says, kind string }{{"secret ", "Secret"}, {"configmap ", "ConfigMap"}, {"persistentvolumeclaim ", "PersistentVolumeClaim"}, {"serviceaccount ", "ServiceAccount"}} {
+		if name := quoted(said, k.says); name != "" && strings.Contains(said, "not found") {
+			return k.kind + " " + name + " does not exist", k.kind + " " + name
+		}
+	}
+	return said, ""
+}
+
+// volumeText is the cause behind the kubelet's `MountVolume.SetUp failed for
+// volume "config" : configmap "api" not found`, and which volume.
+func volumeText(said string) (text, object string) {
+	volume := quoted(said, "volume ")
+	cause := said
+	if _, rest, ok := strings.Cut(said, "\" : "); ok && rest != "" {
+		cause = rest
+	}
+	if text, object := configText(cause); object != "" {
+		return text, object
+	}
+	if strings.Contains(said, "Multi-Attach error") {
+		return "volume " + volume + " is still attached to another node", "volume " + volume
+	}
+	if volume != "" && cause != said {
+		return "volume " + volume + ": " + cause, "volume " + volume
+	}
+	return cause, ""
+}
+
+// sandboxText is the last clause of the runtime's chain of errors.
+func sandboxText(said string) string {
+	if i := strings.LastIndex(said, "failed: "); i >= 0 {
+		said = said[i+len("failed: "):]
+	} else if i := strings.LastIndex(said, "network for sandbox"); i >= 0 {
+		if _, rest, ok := strings.Cut(said[i:], ": "); ok {
+			said = rest
+		}
+	}
+	return "no network sandbox: " + said
+}
+
+// gateName names the readiness gate that is not open (kubelet
+// status/generate.go: the status of pod readiness gate "x" is not "True").
+func gateName(said string) string { return quoted(said, "readiness gate ") }
+
+// schedulingText says why no node takes the pod, from "0/5 nodes are
+// available: 3 Insufficient cpu, 2 node(s) had untolerated taint {a: b}.
+// preemption: …" (scheduler framework/types.go FitError). What it says about
+// preemption repeats the counts.
+func schedulingText(said string) string {
+	said, _, _ = strings.Cut(said, " preemption: ")
+	said = strings.TrimSuffix(strings.TrimSpace(said), ".")
+	head, why, ok := strings.Cut(said, " nodes are available: ")
+	if !ok {
+		return said
+	}
+	_, total, ok := strings.Cut(head, "/")
+	if !ok {
+		return said
+	}
+	why = strings.NewReplacer("node(s) had untolerated taint", "with an untolerated taint", "node(s) didn't match Pod's node affinity/selector", "not matching its node selector",
+		"node(s) didn't match pod topology spread constraints", "against its topology spread", "node(s) didn't match pod anti-affinity rules", "against its anti-affinity",
+		"node(s) had volume node affinity conflict", "away from its volume", "node(s) were unschedulable", "cordoned", "node(s)", "nodes",
+		"Insufficient", "with too little").Replace(why)
+	return "none of " + total + " nodes fits: " + why
+}
