@@ -47,6 +47,11 @@ type process struct {
 
 // start runs the command with its output appended to dir/name.log.
 func (l *launcher) start(dir, name, path string, args ...string) (*process, error) {
+	return l.startAs(dir, name, nil, path, args...)
+}
+
+// startAs is start as another user; nil is this one.
+func (l *launcher) startAs(dir, name string, user *syscall.Credential, path string, args ...string) (*process, error) {
 	logPath := filepath.Join(dir, name+".log")
 	logFile, err := os.OpenFile(logPath, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
@@ -59,6 +64,7 @@ func (l *launcher) start(dir, name, path string, args ...string) (*process, erro
 	cmd.Env = append(os.Environ(), l.env...)
 	cmd.Stdout, cmd.Stderr = logFile, logFile
 	cmd.SysProcAttr = ownGroup()
+	cmd.SysProcAttr.Credential = user
 
 	started := make(chan error)
 	l.starts <- func() { started <- cmd.Start() }
