@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -46,7 +49,7 @@ func (l *listener) Close() error {
 func (l *listener) Addr() net.Addr { return l.addr }
 
 func (l *listener) dial(ctx context.Context) (net.Conn, error) {
-	client, server := net.Pipe()
+	client, server := newPipe()
 	select {
 	case l.conns <- server:
 		return client, nil
@@ -100,12 +103,31 @@ func (s *Server) Stop() {
 	s.connMu.Lock()
 	srv, l := s.http, s.listener
 	s.http, s.listener = nil, nil
+	upgraded := slices.Collect(maps.Keys(s.upgraded))
 	s.connMu.Unlock()
 	if srv == nil {
 		return
 	}
+	for _, c := range upgraded {
+		_ = c.Close() // its handler sees it and returns
+	}
 	_ = srv.Close() // first: it tells Serve that the end of the listener is wanted
 	_ = l.Close()
+}
+
+// hijacked keeps a connection that the HTTP server gave up, to be cut by Stop.
+func (s *Server) hijacked(c io.Closer) (forget func()) {
+	s.connMu.Lock()
+	defer s.connMu.Unlock()
+	if s.listener == nil {
+		_ = c.Close() // stopped meanwhile
+	}
+	s.upgraded[c] = true
+	return func() {
+		s.connMu.Lock()
+		defer s.connMu.Unlock()
+		delete(s.upgraded, c)
+	}
 }
 
 // Close stops the server for good and waits until every handler has returned.

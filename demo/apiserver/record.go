@@ -1,6 +1,9 @@
 package apiserver
 
 import (
+	"bufio"
+	"fmt"
+	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -67,6 +70,18 @@ func (s *Server) record(w http.ResponseWriter, req Request) *recorder {
 
 // Unwrap lets http.ResponseController flush and hijack.
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Hijack is for upgrades: their libraries ask for it by name.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	r.server.mu.Lock()
+	r.req.Code = http.StatusSwitchingProtocols
+	r.server.mu.Unlock()
+	c, rw, err := http.NewResponseController(r.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, fmt.Errorf("take the connection over: %w", err)
+	}
+	return c, rw, nil
+}
 
 func (r *recorder) WriteHeader(code int) {
 	r.server.mu.Lock()

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -56,10 +57,12 @@ type Server struct {
 	listener *listener
 	closed   bool
 	serving  sync.WaitGroup
+	upgraded map[io.Closer]bool // connections that are no longer the HTTP server's
 
 	mu       sync.Mutex // guards what follows
 	connects map[string]http.HandlerFunc
 	logs     LogSource
+	ports    PortSource
 	faults   []*faultRule
 	rules    []Rule
 	ruled    bool
@@ -69,7 +72,7 @@ type Server struct {
 // New starts a server.
 func New(o Options) *Server {
 	o.complete()
-	s := &Server{opts: o, host: o.Host, store: newStore(o), connects: map[string]http.HandlerFunc{}}
+	s := &Server{opts: o, host: o.Host, store: newStore(o), connects: map[string]http.HandlerFunc{}, upgraded: map[io.Closer]bool{}}
 	for _, r := range builtins() {
 		s.Register(r)
 	}
@@ -242,6 +245,8 @@ func (s *Server) serveSubresource(w http.ResponseWriter, c *call) error {
 		return s.serveScale(w, c)
 	case name == "pods/log" && c.Verb == "get":
 		return s.serveLog(w, c)
+	case name == "pods/portforward" && (c.Verb == "get" || c.Verb == "create"):
+		return s.servePortForward(w, c)
 	case name == "pods/eviction" && c.Verb == "create":
 		return s.serveEviction(w, c)
 	}
