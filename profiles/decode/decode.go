@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 	"unicode/utf8"
 
 	"midwatch/foreign"
@@ -93,7 +94,7 @@ func File(path string, limits Limits) (*profiles.Profile, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // only read from
 		r = f
 	}
 	p, err := Reader(r, limits)
@@ -212,4 +213,13 @@ func text(data []byte) bool {
 		head = head[n:]
 	}
 	return true
+}
+
+// clampDuration converts nanoseconds that came as a decimal; what cannot be a
+// duration is unknown.
+func clampDuration(ns float64) time.Duration {
+	if !(ns > 0) || ns > float64(365*24*time.Hour) {
+		return 0
+	}
+	return time.Duration(ns)
 }

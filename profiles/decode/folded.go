@@ -2,6 +2,7 @@ package decode
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"midwatch/profiles"
@@ -71,6 +72,7 @@ func decodeFolded(raw []byte, cut bool, limits Limits) (*profiles.Profile, error
 		raw = raw[:bytes.LastIndexByte(raw, '\n')+1]
 	}
 	var skipped, deep, records int64
+	upsideDown := leafFirst(raw)
 	for line := range bytes.Lines(raw) {
 		line = bytes.TrimSpace(line)
 		if len(line) == 0 || line[0] == '#' || recorderTalk(line) {
@@ -85,16 +87,32 @@ func decodeFolded(raw []byte, cut bool, limits Limits) (*profiles.Profile, error
 			return nil, tooLarge("the profile has more than %d stacks", limits.Samples)
 		}
 		frames := splitStack(string(stack))
+		if len(frames) == 0 {
+			skipped++
+			continue
+		}
+		if upsideDown {
+			slices.Reverse(frames)
+		}
 		if len(frames) > limits.Depth {
 			deep++
 			frames = append(frames[:limits.Depth-1:limits.Depth-1], frames[len(frames)-1])
+		}
+		labels := int32(0)
+		if thread, ok := strings.CutPrefix(frames[0], "tid:"); ok && len(frames) > 1 {
+			// Python's own sampler puts the thread above each stack.
+			labels = b.Labels([]profiles.Label{{Key: "thread", Str: profiles.Symbol(thread)}})
+			frames = frames[1:]
 		}
 		node := int32(0)
 		for _, f := range frames {
 			name, file, number := splitFrame(f)
 			node = b.Child(node, b.Frame(name, file, number))
 		}
-		b.Add(node, 0, count)
+		b.Add(node, labels, count)
+	}
+	if upsideDown {
+		b.Warn("the stacks are written leaf first, as fgprof does: they were turned around")
 	}
 	if skipped > 0 {
 		b.Warn("%d lines are no stacks and were left out", skipped)
@@ -103,6 +121,23 @@ func decodeFolded(raw []byte, cut bool, limits Limits) (*profiles.Profile, error
 		b.Warn("%d stacks were deeper than %d frames: their middle was left out", deep, limits.Depth)
 	}
 	return b.Profile(), nil
+}
+
+// leafFirst reports whether the outermost frame of Go's goroutines comes last
+// in most stacks: fgprof's folded format begins with the leaf.
+func leafFirst(raw []byte) bool {
+	first, last := 0, 0
+	for line := range bytes.Lines(raw[:min(len(raw), 64<<10)]) {
+		stack, _, ok := splitFolded(bytes.TrimSpace(line))
+		switch {
+		case !ok:
+		case bytes.HasSuffix(stack, []byte(";runtime.goexit")), bytes.HasSuffix(stack, []byte(";runtime.main")):
+			last++
+		case bytes.HasPrefix(stack, []byte("runtime.goexit;")), bytes.HasPrefix(stack, []byte("runtime.main;")):
+			first++
+		}
+	}
+	return last > first
 }
 
 // splitStack splits at semicolons, but not within the quoted command line of

@@ -56,7 +56,6 @@ type pprofDecoder struct {
 	nodes  []int32 // its nodes, root first
 	ids    []int32
 	values []int64
-	labels []profiles.Label
 	sets   map[string]int32 // raw bytes of label fields → set
 	raw    []byte
 	deep   int64
@@ -119,7 +118,6 @@ func (d *pprofDecoder) decode(raw []byte) error {
 
 // top sorts the fields of the outermost message.
 func (d *pprofDecoder) top(f field) error {
-	var dst *int64
 	switch f.num {
 	case fieldSampleType:
 		return f.message(&d.types)
@@ -145,27 +143,19 @@ func (d *pprofDecoder) top(f field) error {
 		return nil
 	case fieldComment:
 		return f.int64s(&d.comments)
-	case fieldDropFrames:
-		dst = &d.dropFrames
-	case fieldKeepFrames:
-		dst = &d.keepFrames
 	case fieldTimeNanos:
 		if d.timeNanos != 0 {
 			return fail(Damaged, "split it, or merge them with `go tool pprof -proto`", "these are several profiles, one after another")
 		}
-		dst = &d.timeNanos
-	case fieldDurationNanos:
-		dst = &d.duration
-	case fieldPeriod:
-		dst = &d.period
-	case fieldDefaultType:
-		dst = &d.defaultType
-	case fieldDocURL:
-		dst = &d.docURL
-	default:
-		return nil
 	}
-	return f.int64(dst)
+	numbers := map[int]*int64{
+		fieldDropFrames: &d.dropFrames, fieldKeepFrames: &d.keepFrames, fieldTimeNanos: &d.timeNanos, fieldDurationNanos: &d.duration,
+		fieldPeriod: &d.period, fieldDefaultType: &d.defaultType, fieldDocURL: &d.docURL,
+	}
+	if to := numbers[f.num]; to != nil {
+		return f.int64(to)
+	}
+	return nil
 }
 
 func (d *pprofDecoder) str(i int64) (string, error) {

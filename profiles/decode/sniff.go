@@ -13,6 +13,12 @@ func decodeRaw(raw []byte, cut bool, limits Limits) (*profiles.Profile, error) {
 	switch {
 	case isHTML(trimmed):
 		return nil, fail(HTML, "check the address, the path prefix and the credentials", "this is a web page, not a profile%s", title(trimmed))
+	case isPickle(raw):
+		return decodeSnapshot(raw, limits)
+	case isMarshalDict(raw): // may begin with {, but never as JSON does
+		return decodePstats(raw, limits)
+	case len(trimmed) > 0 && (trimmed[0] == '{' || trimmed[0] == '['):
+		return decodeJSON(trimmed, cut, limits)
 	}
 	if text(raw) {
 		return decodeText(raw, cut, limits)
@@ -34,6 +40,10 @@ func decodeRaw(raw []byte, cut bool, limits Limits) (*profiles.Profile, error) {
 // decodeText decodes what is text but not JSON.
 func decodeText(raw []byte, cut bool, limits Limits) (*profiles.Profile, error) {
 	switch {
+	case isCallgrind(raw):
+		return decodeCallgrind(raw, limits)
+	case isObjgraph(raw):
+		return decodeObjgraph(raw, limits)
 	case isLegacy(raw):
 		return decodeLegacy(raw, limits)
 	case isFolded(raw):

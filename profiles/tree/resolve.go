@@ -3,6 +3,7 @@ package tree
 import (
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 
 	"midwatch/foreign"
@@ -89,39 +90,33 @@ func (b *builder) filterPlace(pl *place, l *profiles.Location, lines []profiles.
 	if l.Mapping >= 0 {
 		object = b.p.Mappings[l.Mapping].File
 	}
-	line := func(re *regexp.Regexp, ln profiles.Line) bool {
-		f := &b.p.Functions[ln.Function]
-		return re.MatchString(f.Name.String()) || re.MatchString(f.File.String())
-	}
 	inObject := func(re *regexp.Regexp) bool { return l.Mapping >= 0 && re.MatchString(object.String()) }
 	matches := func(re *regexp.Regexp) bool {
-		for _, ln := range lines {
-			if line(re, ln) {
-				return true
-			}
-		}
-		return inObject(re)
+		return re != nil && (slices.ContainsFunc(lines, func(ln profiles.Line) bool { return b.lineMatches(re, ln) }) || inObject(re))
 	}
-	if b.o.Ignore != nil && matches(b.o.Ignore) {
-		pl.ignored = true
-	} else if b.o.Focus != nil && matches(b.o.Focus) {
-		pl.focused = true
-	}
-	if re := b.o.Hide; re != nil && matches(re) {
-		lines = keepLines(lines, func(ln profiles.Line) bool { return !inObject(re) && !line(re, ln) })
-		pl.hidden = len(lines) == 0
+	pl.ignored = matches(b.o.Ignore)
+	pl.focused = !pl.ignored && matches(b.o.Focus)
+	hidden := false
+	if re := b.o.Hide; matches(re) {
+		lines = keepLines(lines, func(ln profiles.Line) bool { return !inObject(re) && !b.lineMatches(re, ln) })
+		hidden = len(lines) == 0
 	}
 	if re := b.o.Show; re != nil {
-		lines = keepLines(lines, func(ln profiles.Line) bool { return inObject(re) || line(re, ln) })
-		pl.hidden = pl.hidden || len(lines) == 0
+		lines = keepLines(lines, func(ln profiles.Line) bool { return inObject(re) || b.lineMatches(re, ln) })
+		hidden = hidden || len(lines) == 0
 	}
-	if pl.hidden {
+	if hidden {
 		return
 	}
 	if b.o.NoInlines && len(lines) > 1 {
 		lines = lines[len(lines)-1:]
 	}
 	b.nameFrames(pl, lines, object)
+}
+
+func (b *builder) lineMatches(re *regexp.Regexp, ln profiles.Line) bool {
+	f := &b.p.Functions[ln.Function]
+	return re.MatchString(f.Name.String()) || re.MatchString(f.File.String())
 }
 
 func keepLines(lines []profiles.Line, keep func(profiles.Line) bool) []profiles.Line {
@@ -137,7 +132,6 @@ func keepLines(lines []profiles.Line, keep func(profiles.Line) bool) []profiles.
 // nameFrames finds the frames of a location, outermost first.
 func (b *builder) nameFrames(pl *place, lines []profiles.Line, object foreign.Text) {
 	if len(lines) == 0 {
-		pl.unsymbolled = true
 		key := frameKey{object: object}
 		b.addFrame(pl, b.frame(key, Frame{Name: objectName(object)}))
 		return
@@ -162,6 +156,11 @@ func (b *builder) nameFrames(pl *place, lines []profiles.Line, object foreign.Te
 func (b *builder) key(f *profiles.Function) frameKey {
 	if b.p.Format == profiles.Pprof || b.p.Format == profiles.PprofLegacy {
 		return frameKey{name: f.Name}
+	}
+	if b.p.Format == profiles.Pstats || b.p.Format == profiles.Callgrind {
+		// The line is where the function begins: two methods of one name in
+		// one file are two.
+		return frameKey{name: f.Name, object: f.File, start: f.StartLine}
 	}
 	return frameKey{name: f.Name, object: f.File}
 }

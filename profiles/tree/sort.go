@@ -37,6 +37,7 @@ func (t *Tree) link(less func(a, b *Node) int) {
 // for views that must not jump when numbers change: live and diff.
 func (t *Tree) ByName() *Tree {
 	c := *t
+	c.byName = true
 	c.Nodes = slices.Clone(t.Nodes)
 	c.link(func(a, b *Node) int { return compareText(t.Frames[a.Frame].Name, t.Frames[b.Frame].Name) })
 	return &c

@@ -35,7 +35,8 @@ type Options struct {
 	// Own, when set, keeps the frames it accepts and hides the others. A stack
 	// without any stays visible as one frame, [Elsewhere].
 	Own func(Frame) bool
-	// FoldRecursion draws a function that is called again below itself once.
+	// FoldRecursion draws a function that calls itself once. Recursion through
+	// others stays: without it their cum would be wrong.
 	FoldRecursion bool
 }
 
@@ -81,10 +82,11 @@ type Tree struct {
 	// Exactness is the profile's.
 	Exactness profiles.Exactness
 
-	exact []profiles.GraphFunction // of reconstructed profiles, unfiltered
-	graph *profiles.CallGraph
-	index int     // sample type
-	funcs []int32 // function → frame, for exact
+	byName bool                     // children are in order of name
+	exact  []profiles.GraphFunction // of reconstructed profiles, unfiltered
+	graph  *profiles.CallGraph
+	index  int     // sample type
+	funcs  []int32 // function → frame, for exact
 }
 
 // builder builds one tree.
@@ -109,13 +111,11 @@ type frameKey struct {
 
 // place is a location with the options applied.
 type place struct {
-	frames      []int32 // outermost first; empty when hidden
-	focused     bool
-	ignored     bool
-	prune       bool // DropFrames: cut here and below
-	pruneBelow  bool // DropFrames: cut below
-	hidden      bool
-	unsymbolled bool
+	frames     []int32 // outermost first; empty when hidden
+	focused    bool
+	ignored    bool
+	prune      bool // DropFrames: cut here and below
+	pruneBelow bool // DropFrames: cut below
 }
 
 // Build makes the tree of one sample type.
@@ -178,12 +178,8 @@ func (b *builder) step(s state, location int32, dry bool) state {
 
 // child returns the tree node for frame f called from node n.
 func (b *builder) child(n, f int32) int32 {
-	if b.o.FoldRecursion {
-		for a := n; a > 0; a = b.t.Nodes[a].Parent {
-			if b.t.Nodes[a].Frame == f {
-				return a
-			}
-		}
+	if b.o.FoldRecursion && n > 0 && b.t.Nodes[n].Frame == f {
+		return n
 	}
 	c, added := b.children.Add(n, f, int32(len(b.t.Nodes)))
 	if added {
