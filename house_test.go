@@ -103,7 +103,9 @@ var houseRules = []rule{
 	},
 	{
 		why:    "assessment is pure: no client, no connection",
-		covers: func(p string) bool { return p == "midwatch/k8s/rollout" },
+		covers: func(p string) bool {
+			return p == "midwatch/k8s/rollout" || p == "midwatch/k8s/probe" || p == "midwatch/k8s/depend"
+		},
 		denies: func(p string, l listed) bool {
 			return strings.HasPrefix(p, "k8s.io/client-go/") || under(p, "k8s/connect", "k8s/watch")
 		},
