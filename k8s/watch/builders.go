@@ -76,6 +76,7 @@ func (r *run) detail(key string, state live.State) *Detail {
 	d := &Detail{Workload: e.judged, PodsLoading: !e.judged.PodsKnown && !known.pods(e.object.Namespace)}
 	d.Pods = w.podsFor(e, &setGuesses{world: w})
 	d.Events = w.eventsFor(e, d.Pods)
+	d.Flaps = w.flapsOf(d.Pods)
 	slices.SortStableFunc(d.Pods, byRevision(e.judged))
 	return d
 }

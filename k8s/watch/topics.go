@@ -6,6 +6,7 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/k8s"
+	"midwatch/k8s/probe"
 )
 
 // The topics a session provides to the hub.
@@ -89,6 +90,9 @@ type Detail struct {
 	// Events are Warnings about it, its ReplicaSets and its pods, the newest
 	// first.
 	Events []*k8s.Event
+	// Flaps are those of its pods that stopped being ready while they were
+	// watched, by UID.
+	Flaps map[string]probe.Flaps
 	// Missing is true when the workload is not, or no longer, in the scope.
 	Missing bool
 }

@@ -29,6 +29,7 @@ type world struct {
 	scalersOf   map[string][]*rollout.HPA                         // by target's Ref.Key()
 	podsOf      map[string][]*k8s.PodRow                          // by controlling owner's UID
 	podsReady   int
+	flips       flipIndex
 	events      eventIndex
 	pods        podOrder
 	// changes counts what could make a board look different.
@@ -190,6 +191,7 @@ func (w *world) podArrived(p *k8s.PodRow) {
 		w.podsReady++
 	}
 	w.pods.arrived(p)
+	w.flips.arrived(p)
 	w.touchPod(p)
 }
 
@@ -199,6 +201,8 @@ func (w *world) podLeft(p *k8s.PodRow) {
 		w.podsReady--
 	}
 	w.pods.left(p)
+	_, replaced := w.podTable.rows[p.UID]
+	w.flips.left(p, replaced)
 	w.touchPod(p)
 }
 
