@@ -57,6 +57,7 @@ func TestStatusOfTheDemo(t *testing.T) {
 		Workloads []struct {
 			Namespace, Name, Phase, Severity string
 			Rollout                          struct{ BlockedBy []string }
+			Probes                           []struct{ Pod, Container, Probe, State, LastMessage string }
 		}
 	}
 	if err := json.Unmarshal([]byte(r.out), &board); err != nil {
@@ -74,6 +75,14 @@ func TestStatusOfTheDemo(t *testing.T) {
 		delete(want, key)
 		if key == "shop/search" && (len(w.Rollout.BlockedBy) != 1 || w.Rollout.BlockedBy[0] != "search-2") {
 			t.Errorf("search is blocked by %v, want search-2", w.Rollout.BlockedBy)
+		}
+	}
+	for _, w := range board.Workloads {
+		if (w.Severity == "fail" || w.Severity == "warn") != (len(w.Probes) > 0) && w.Name != "log-agent" {
+			t.Errorf("%s is %s and has %d probes", w.Name, w.Severity, len(w.Probes))
+		}
+		if p := w.Probes; w.Name == "search" && (p[0].Pod != "search-2" || p[0].State != "failing" || p[0].LastMessage != "HTTP probe failed with statuscode: 503") {
+			t.Errorf("the probes of search begin with %+v", p[0])
 		}
 	}
 	for key := range want {

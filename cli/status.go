@@ -68,6 +68,9 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 		return err
 	}
 	doc := report.New(a.clock.Now(), s.Where.Context, s.Where.Namespaces, workloads, sources)
+	if output == "json" {
+		a.probes(ctx, s, workloads, doc, target != "")
+	}
 	a.exit = doc.ExitCode()
 	switch output {
 	case "json":

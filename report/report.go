@@ -49,6 +49,8 @@ type Workload struct {
 	Delete  []string `json:"delete,omitempty"`
 	Rollout Rollout  `json:"rollout"`
 	HPA     *HPA     `json:"hpa,omitempty"`
+	// Probes are read for workloads in trouble and for those asked for by name.
+	Probes []Probe `json:"probes,omitempty"`
 }
 
 // Rollout is how far a workload's rollout is; counts are pods of the new

@@ -33,12 +33,18 @@ type picture struct {
 
 func selectCheckout(d *uitest.Driver) { d.Press("/").Type("deploy/checkout").Press("enter").Idle() }
 
+func probes(d *uitest.Driver) {
+	d.Press("5").Until("the probes", func(f string) bool { return strings.Contains(f, "readyz") }).Press("]", "]").Idle()
+}
+
 func pictures() []picture {
 	return []picture{
 		{"board-160x48", 160, 48, func(*uitest.Driver) {}},
 		{"board-80x24", 80, 24, func(*uitest.Driver) {}},
 		{"rollout-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); d.Press("enter").Idle() }},
 		{"rollout-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); d.Press("enter").Idle() }},
+		{"probes-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
+		{"probes-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
 		{"undo-160x48", 160, 48, func(d *uitest.Driver) {
 			selectCheckout(d)
 			d.Press("U").Until("the revisions", func(f string) bool { return strings.Contains(f, "revision 3") })

@@ -263,7 +263,7 @@ func (a *assessment) notRunning(p *Probe, c *Container, s *corev1.ContainerStatu
 		p.set(Failing, live.Fail, p.Killed, fmt.Sprintf("had the container killed; it does not run now (%s)", c.Reason))
 		return
 	}
-	p.set(Waiting, live.OK, time.Time{}, "is not run: the container does not run ("+c.Reason+")")
+	p.set(Waiting, live.Info, time.Time{}, "is not run: the container does not run ("+c.Reason+")")
 }
 
 // killedBy reports whether the container's last end fits the kubelet's word

@@ -10,6 +10,8 @@ const (
 	YAML    ID = "yaml"
 	Logs    ID = "logs"
 	Journal ID = "journal"
+	Probes  ID = "probes"
+	Hangs   ID = "hangs"
 )
 
 // Arguments of [OpenMsg].

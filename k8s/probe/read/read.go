@@ -55,6 +55,11 @@ type Answer struct {
 	EventsErr foreign.Text
 }
 
+// Of is an answer made of what was read elsewhere.
+func Of(at time.Time, pods []*corev1.Pod, events []*k8s.Event) *Answer {
+	return &Answer{At: at, pods: pods, events: events}
+}
+
 // Versions are the resourceVersions of the pods read, by name.
 func (a *Answer) Versions() map[string]string {
 	out := make(map[string]string, len(a.pods))
