@@ -102,7 +102,7 @@ var houseRules = []rule{
 		denies: func(p string, l listed) bool { return !l.Standard && !under(p, "live", "foreign") },
 	},
 	{
-		why:    "assessment is pure: no client, no connection",
+		why: "assessment is pure: no client, no connection",
 		covers: func(p string) bool {
 			return p == "midwatch/k8s/rollout" || p == "midwatch/k8s/probe" || p == "midwatch/k8s/depend"
 		},
