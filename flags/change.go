@@ -35,6 +35,9 @@ type Stats struct {
 	// Since and Until bound what was counted.
 	Since, Until time.Time
 	Counts       []Count
+	// Arms counts the variants beside the boolean, where a provider has both
+	// (Unleash).
+	Arms []Count
 	// Apps names the applications that reported, when known.
 	Apps []foreign.Text
 	// Note says what the numbers are not. Providers count evaluations, not

@@ -1,6 +1,7 @@
 package flags
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -168,4 +169,15 @@ type Arm struct {
 	// Percent of all traffic; -1 when not known.
 	Percent  float64
 	Baseline bool
+}
+
+// SortByChange puts the flags first that changed last in the environment: the
+// order in which someone on call wants them. Those whose time is not known
+// follow, by key.
+func SortByChange(all []Flag, environment string) {
+	slices.SortStableFunc(all, func(a, b Flag) int {
+		x, _ := a.In(environment)
+		y, _ := b.In(environment)
+		return cmp.Or(y.Changed.Compare(x.Changed), cmp.Compare(a.Key, b.Key))
+	})
 }

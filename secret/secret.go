@@ -147,7 +147,7 @@ func (r Ref) Read(env func(string) (string, bool)) (Value, error) {
 		if err != nil {
 			return Value{}, fmt.Errorf("read the token: %w", err)
 		}
-		defer f.Close()
+		defer func() { _ = f.Close() }() // it was only read
 		b, err := io.ReadAll(io.LimitReader(f, maxSize))
 		if err != nil {
 			return Value{}, fmt.Errorf("read the token: %w", err)
