@@ -120,9 +120,19 @@ var houseRules = []rule{
 		},
 	},
 	{
+		why:    "hygiene stands on the standard library and golang.org/x/sys",
+		covers: func(p string) bool { return p == "midwatch/hygiene" },
+		denies: func(p string, l listed) bool { return !l.Standard && !strings.HasPrefix(p, "golang.org/x/sys") },
+	},
+	{
+		why:    "Vault knows no cluster",
+		covers: func(p string) bool { return p == "midwatch/vault" || under(p, "vault/lease", "vault/kv") },
+		denies: func(p string, _ listed) bool { return strings.HasPrefix(p, "k8s.io/") || under(p, "k8s") },
+	},
+	{
 		why: "a domain never draws",
 		covers: func(p string) bool {
-			return under(p, "k8s", "profiles", "flags", "report", "config", "demo", "action", "live", "foreign", "secret")
+			return under(p, "vault", "hygiene", "k8s", "profiles", "flags", "report", "config", "demo", "action", "live", "foreign", "secret")
 		},
 		denies: func(p string, _ listed) bool { return terminal(p) },
 	},

@@ -57,6 +57,12 @@ func VaultReads() []Rule {
 	}
 }
 
+// VaultWrites are the requests of Vault that make something although they are
+// GETs: reading credentials of a dynamic engine creates them, with a lease.
+func VaultWrites() []Rule {
+	return []Rule{{Methods: []string{http.MethodGet, http.MethodHead}, Path: "/v1/*/creds/**"}}
+}
+
 // UnleashReads are the requests of Unleash that evaluate and keep nothing.
 func UnleashReads() []Rule {
 	return []Rule{

@@ -17,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"midwatch/config"
+	"midwatch/hygiene"
 	"midwatch/k8s/connect"
 	"midwatch/live"
 )
@@ -56,7 +57,13 @@ type invocation struct {
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	a := &invocation{in: in, out: out, err: errOut, env: os.LookupEnv, clock: live.SystemClock{}}
+	hygiene.Harden() // before anything is read that is worth stealing
+	env, err := hygiene.Hide(os.LookupEnv, os.Unsetenv, hygiene.Tokens()...)
+	if err != nil {
+		fmt.Fprintf(errOut, "midwatch: take tokens out of the environment: %v\n", err)
+		return exitUsage
+	}
+	a := &invocation{in: in, out: out, err: errOut, env: env, clock: live.SystemClock{}}
 	return a.run(ctx, args)
 }
 

@@ -35,6 +35,8 @@ type Config struct {
 	Namespaces []string `yaml:"namespaces"`
 	// Flags are the places feature flags come from.
 	Flags []FlagProvider `yaml:"flags"`
+	// Vault is where leases and secrets are read from.
+	Vault Vault `yaml:"vault"`
 }
 
 // Env is the process environment, as os.LookupEnv gives it.
@@ -153,6 +155,9 @@ func (c *Config) Validate() error {
 		}
 	}
 	if err := validateFlags(c.Flags); err != nil {
+		return err
+	}
+	if err := c.Vault.validate(); err != nil {
 		return err
 	}
 	if c.Journal == "" {
