@@ -39,6 +39,7 @@ func Assess(in Input) (k8s.Verdict, k8s.RolloutStatus) {
 		return k8s.Verdict{Phase: k8s.PhaseUnknown, Message: "nothing is known of it"}, k8s.RolloutStatus{}
 	}
 	a := &assessment{Input: in, o: in.Object}
+	a.checkClock()
 	var v k8s.Verdict
 	switch in.Object.Kind {
 	case k8s.Deployment:
@@ -78,6 +79,8 @@ type assessment struct {
 	recheck time.Time
 	// ownRevision tells pods of the new revision; nil when nobody can.
 	ownRevision func(*k8s.PodRow) bool
+	// skewed is said when the cluster's clock is ahead of ours.
+	skewed *live.Evidence
 	// looked is true once the pods were examined.
 	looked bool
 	// blocked is why pods cannot be created or deleted; nil when they can.
@@ -167,6 +170,9 @@ const maxEvidence = 16
 // controller's conditions and what the rollout brought.
 func (a *assessment) background(v *k8s.Verdict) []live.Evidence {
 	var out []live.Evidence
+	if a.skewed != nil {
+		out = append(out, *a.skewed)
+	}
 	for i := range a.o.Conditions {
 		out = append(out, a.o.Conditions[i].evidence(a.o.Ref))
 	}

@@ -91,7 +91,7 @@ func (a *assessment) killer(p *k8s.PodRow, c *Container, f *finding) {
 	if probe == "startup" {
 		f.kind = k8s.CauseStartupKill
 	}
-	f.text = probeText(probe, f.endpoint, orWord(answer, "failed")) + ", so it is killed"
+	f.text = "killed: " + probeText(probe, f.endpoint, orWord(answer, "failed"))
 	f.detail = f.event.Message.String()
 }
 

@@ -124,7 +124,8 @@ func failedPod(p *k8s.PodRow, f *finding) {
 		f.reason = ail.Disruption
 		return
 	case f.reason == "Evicted":
-		f.kind, f.text = k8s.CauseEvicted, "evicted"+colon(strings.TrimSuffix(said, "."))
+		why, _, _ := strings.Cut(said, ". ") // then come thresholds and who used how much
+		f.kind, f.text = k8s.CauseEvicted, "evicted"+colon(strings.TrimSuffix(why, "."))
 	case f.reason == "DeadlineExceeded":
 		f.kind, f.text = k8s.CausePodDeadline, "ran longer than activeDeadlineSeconds"
 	case strings.HasPrefix(f.reason, "OutOf"), f.reason == "NodeAffinity", f.reason == "UnexpectedAdmissionError", f.reason == "Preempting", f.reason == "SysctlForbidden",
@@ -222,11 +223,11 @@ func (a *assessment) cannotStart(p *k8s.PodRow, f *finding) {
 		f.kind = k8s.CauseConfig
 		f.text, f.object = configText(f.detail)
 	case p.Reason == "PostStartHookError":
-		f.kind, f.text = k8s.CauseHook, "its postStart hook fails"+colon(f.detail)
+		f.kind, f.text = k8s.CauseHook, "its postStart hook fails"+colon(hookText(f.detail))
 	case p.Reason == "CreatePodSandboxError", p.Reason == "ConfigPodSandboxError":
 		f.kind, f.text = k8s.CauseSandbox, sandboxText(f.detail)
 	case p.Reason == "RunContainerError":
-		f.kind, f.text = k8s.CauseCannotRun, "its command cannot be started"+colon(lastClause(f.detail))
+		f.kind, f.text = k8s.CauseCannotRun, "its command cannot be started"+colon(trailing(f.detail))
 	case p.Reason == "CreateContainerError":
 		f.kind, f.text = k8s.CauseCreate, "its container cannot be created"+colon(f.detail)
 	default:
@@ -242,7 +243,11 @@ func (a *assessment) inContainer(p *k8s.PodRow, f *finding) {
 	case p.Ail().Init:
 		f.text = "init " + f.container + ": " + f.text
 	case p.Containers > 1:
-		f.text = f.container + ": " + f.text
+		name := f.container
+		if more := p.Containers - p.ContainersReady - 1; more > 0 && p.ContainersReady > 0 {
+			name += " and " + count(more, "more container")
+		}
+		f.text = name + ": " + f.text
 	}
 }
 
@@ -273,7 +278,7 @@ func (a *assessment) creating(p *k8s.PodRow, f *finding) {
 		a.ask(p.Ref())
 		if pull := a.newestEvent(p.Ref(), p.Created, "Pulling", "Pulled", "Created"); pull != nil && pull.Reason == "Pulling" {
 			image := quoted(pull.Message.String(), "image ")
-			f.event, f.object, f.text = pull, image, "still pulling "+image
+			f.event, f.object, f.text = pull, image, "still pulling "+image[strings.LastIndexByte(image, '/')+1:]
 		} else if !a.within(from, grace) {
 			f.text = "its containers are not created, and no event says why"
 		}
@@ -289,7 +294,7 @@ func (f *finding) byEvent(e *k8s.Event) {
 	case "FailedCreatePodSandBox", "NetworkNotReady":
 		f.kind, f.text = k8s.CauseSandbox, sandboxText(said)
 	case "FailedPrepareDynamicResources":
-		f.kind, f.text = k8s.CauseDevice, "its resource claims cannot be prepared"+colon(said)
+		f.kind, f.text = k8s.CauseDevice, "its resource claims cannot be prepared"+colon(trailing(said))
 	default:
 		f.kind = k8s.CauseVolume
 		f.text, f.object = volumeText(said)

@@ -75,7 +75,7 @@ func (n *Node) words() string {
 	case n.Ready == "Unknown" && n.Known:
 		return "node " + n.Name + " is lost: its kubelet stopped reporting"
 	case n.Message != "":
-		return "node " + n.Name + " is not ready: " + n.Message.String()
+		return "node " + n.Name + " is not ready: " + trailing(n.Message.String())
 	}
 	return "node " + n.Name + " is not ready"
 }

@@ -23,7 +23,7 @@ func refusal(said string) (kind k8s.CauseKind, text, object string) {
 	case strings.Contains(said, "admission webhook ") && strings.Contains(said, "denied the request"):
 		name := quoted(said, "webhook ")
 		_, why, _ := strings.Cut(said, "denied the request")
-		return k8s.CauseWebhookDenied, "webhook " + name + " denies it" + colon(why), "webhook " + name
+		return k8s.CauseWebhookDenied, "webhook " + name + " denies it" + colon(trailing(why)), "webhook " + name
 	case strings.Contains(said, "ValidatingAdmissionPolicy '"):
 		_, rest, _ := strings.Cut(said, "ValidatingAdmissionPolicy '")
 		name, rest, _ := strings.Cut(rest, "'")
@@ -32,7 +32,7 @@ func refusal(said string) (kind k8s.CauseKind, text, object string) {
 	case strings.Contains(said, "violates PodSecurity "):
 		level, _, _ := strings.Cut(quoted(said, "PodSecurity "), ":")
 		_, why, _ := strings.Cut(said, "\": ")
-		return k8s.CausePodSecurity, "Pod Security " + level + " forbids it" + colon(why), "Pod Security " + level
+		return k8s.CausePodSecurity, "Pod Security " + level + " forbids it" + colon(withoutParentheses(why)), "Pod Security " + level
 	case strings.Contains(said, " usage per ") || strings.Contains(said, "limit to request ratio per "):
 		return k8s.CauseLimitRange, "LimitRange: " + strings.Trim(said, "[]"), "LimitRange"
 	case strings.Contains(said, "error looking up service account") || strings.Contains(said, "serviceaccount \""):
@@ -43,7 +43,28 @@ func refusal(said string) (kind k8s.CauseKind, text, object string) {
 		name, _, _ := strings.Cut(rest, " ")
 		return k8s.CauseNotCreated, "PriorityClass " + name + " does not exist", "PriorityClass " + name
 	}
+	if _, why, ok := strings.Cut(said, " is invalid: "); ok {
+		said = why
+	}
 	return k8s.CauseNotCreated, said, ""
+}
+
+// withoutParentheses leaves out asides: Pod Security explains each control in
+// one.
+func withoutParentheses(s string) string {
+	var out strings.Builder
+	depth := 0
+	for _, r := range s {
+		switch {
+		case r == '(':
+			depth++
+		case r == ')' && depth > 0:
+			depth--
+		case depth == 0:
+			out.WriteRune(r)
+		}
+	}
+	return strings.ReplaceAll(out.String(), " ,", ",")
 }
 
 func colon(why string) string {

@@ -79,7 +79,11 @@ func crashText(e *k8s.Exit, kind k8s.CauseKind) string {
 	case kind == k8s.CauseOOM && e.MemoryLimit > 0:
 		text = "OOMKilled at its " + Bytes(e.MemoryLimit) + " limit"
 	}
-	if said := e.Said.String(); said != "" && kind != k8s.CauseOOM {
+	switch said := e.Said.String(); {
+	case said == "" || kind == k8s.CauseOOM || kind == k8s.CauseLost:
+	case kind == k8s.CauseCannotRun:
+		text += ": " + trailing(said)
+	default:
 		text += ": " + said
 	}
 	return text

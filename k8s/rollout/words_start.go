@@ -10,9 +10,10 @@ import (
 // imageText says why an image cannot be had, and which: the registry's and the
 // runtime's words have no types (containerd remotes, distribution errcode).
 func imageText(reason, said string) (text, image string) {
-	image = quoted(said, "image ")
-	if image == "" {
-		image = quoted(said, "image: ")
+	for _, mark := range []string{"image ", "image: ", "image tag "} {
+		if image == "" {
+			image = quoted(said, mark)
+		}
 	}
 	// Where it is from is left to the evidence: what differs is the end.
 	name := image[strings.LastIndexByte(image, '/')+1:]
@@ -21,7 +22,7 @@ func imageText(reason, said string) (text, image string) {
 	}
 	switch reason {
 	case "InvalidImageName":
-		return "image name " + name + " is not valid", image
+		return "the name of its image is not valid: " + orWord(image, "see below"), image
 	case "ErrImageNeverPull":
 		return name + " is not on the node and its pull policy is Never", image
 	case "ImageInspectError":
@@ -89,21 +90,43 @@ func volumeText(said string) (text, object string) {
 		return "volume " + volume + " is still attached to another node", "volume " + volume
 	}
 	if volume != "" && cause != said {
-		return "volume " + volume + ": " + cause, "volume " + volume
+		return "volume " + volume + ": " + trailing(cause), "volume " + volume
 	}
-	return cause, ""
+	return trailing(cause), ""
 }
 
-// sandboxText is the last clause of the runtime's chain of errors.
-func sandboxText(said string) string {
-	if i := strings.LastIndex(said, "failed: "); i >= 0 {
-		said = said[i+len("failed: "):]
-	} else if i := strings.LastIndex(said, "network for sandbox"); i >= 0 {
-		if _, rest, ok := strings.Cut(said[i:], ": "); ok {
-			said = rest
-		}
+// sandboxText is the end of the runtime's chain of errors.
+func sandboxText(said string) string { return "no network sandbox: " + trailing(said) }
+
+// hookText is "/warm-up.sh: command exited with 3" of `Exec lifecycle hook
+// ([/warm-up.sh]) for Container "api" failed - error: …`.
+func hookText(said string) string {
+	head, why, ok := strings.Cut(said, " failed - error: ")
+	if !ok {
+		return said
 	}
-	return "no network sandbox: " + said
+	if _, command, ok := strings.Cut(head, "(["); ok {
+		command, _, _ = strings.Cut(command, "])")
+		return command + ": " + why
+	}
+	return why
+}
+
+// clause is how much of a chain of errors is told.
+const clause = 64
+
+// trailing is the end of a chain of errors ("a: b: c"), as many links as fit:
+// the innermost says what happened. What gRPC puts around is left out.
+func trailing(said string) string {
+	if i := strings.LastIndex(said, " desc = "); i >= 0 {
+		said = said[i+len(" desc = "):]
+	}
+	links := strings.Split(said, ": ")
+	out := links[len(links)-1]
+	for i := len(links) - 2; i >= 0 && len(links[i])+len(out)+2 <= clause; i-- {
+		out = links[i] + ": " + out
+	}
+	return out
 }
 
 // gateName names the readiness gate that is not open (kubelet
@@ -125,9 +148,9 @@ func schedulingText(said string) string {
 	if !ok {
 		return said
 	}
-	why = strings.NewReplacer("node(s) had untolerated taint", "with an untolerated taint", "node(s) didn't match Pod's node affinity/selector", "not matching its node selector",
-		"node(s) didn't match pod topology spread constraints", "against its topology spread", "node(s) didn't match pod anti-affinity rules", "against its anti-affinity",
-		"node(s) had volume node affinity conflict", "away from its volume", "node(s) were unschedulable", "cordoned", "node(s)", "nodes",
-		"Insufficient", "with too little").Replace(why)
+	why = strings.NewReplacer("node(s) had untolerated taint", "untolerated taint", "node(s) didn't match Pod's node affinity/selector", "wrong node selector",
+		"node(s) didn't match pod topology spread constraints", "topology spread", "node(s) didn't match pod anti-affinity rules", "anti-affinity",
+		"node(s) had volume node affinity conflict", "volume elsewhere", "node(s) were unschedulable", "cordoned", "node(s) ", "",
+		"Insufficient", "too little").Replace(why)
 	return "none of " + total + " nodes fits: " + why
 }
