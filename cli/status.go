@@ -20,7 +20,8 @@ const statusLong = `status prints the board once: every workload, the worst firs
 sentence. It exits 0 when all is well, 1 when something is in trouble, and 2
 when it could not tell (usage, unreachable, forbidden).
 
-TARGET narrows it to one workload: NAME, or KIND/NAME as kubectl writes it.`
+TARGET narrows it to one workload: NAME, or KIND/NAME as kubectl writes it.
+With -o md that one is told as the first paragraph of an incident report.`
 
 func (a *invocation) statusCommand() *cobra.Command {
 	var output string
@@ -79,6 +80,9 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 		enc.SetIndent("", "  ")
 		return enc.Encode(doc)
 	case "md":
+		if target != "" {
+			return doc.Incident(a.out)
+		}
 		return doc.Markdown(a.out)
 	}
 	return doc.Table(a.out)

@@ -87,6 +87,9 @@ type RolloutStatus struct {
 	// Revision and PreviousRevision are the new and the newest old one that
 	// still has, or last had, pods; Number 0 and Name "" when there is none.
 	Revision, PreviousRevision Revision
+	// Started is when the rollout to Revision began: a rollback takes up a
+	// revision that is older. Zero if not known.
+	Started time.Time
 	// Desired is spec.replicas (DaemonSet: desiredNumberScheduled). Updated,
 	// Ready and Available belong to the new revision; Total counts all pods.
 	Desired, Updated, Ready, Available, Total int

@@ -59,11 +59,16 @@ type Rollout struct {
 	Revision         string      `json:"revision"`
 	PreviousRevision string      `json:"previousRevision,omitempty"`
 	Images           []k8s.Image `json:"images,omitempty"`
-	Strategy         string      `json:"strategy"`
-	Desired          int         `json:"desired"`
-	Updated          int         `json:"updated"`
-	Ready            int         `json:"ready"`
-	Available        int         `json:"available"`
+	PreviousImages   []k8s.Image `json:"previousImages,omitempty"`
+	// StartedAt is when the rollout to the revision began, ChangeCause what its
+	// author wrote about it (kubernetes.io/change-cause).
+	StartedAt   time.Time    `json:"startedAt,omitzero"`
+	ChangeCause foreign.Text `json:"changeCause,omitempty"`
+	Strategy    string       `json:"strategy"`
+	Desired     int          `json:"desired"`
+	Updated     int          `json:"updated"`
+	Ready       int          `json:"ready"`
+	Available   int          `json:"available"`
 	// TotalReady and TotalAvailable count the pods of all revisions: what
 	// serves now.
 	TotalReady     int       `json:"totalReady"`
@@ -148,7 +153,8 @@ func fromWorkload(w *k8s.Workload) Workload {
 		Causes:   causes(v.Causes),
 		Rollout: Rollout{
 			Revision: revisionName(r.Revision), PreviousRevision: revisionName(r.PreviousRevision),
-			Images: r.Revision.Images, Strategy: r.Strategy,
+			Images: r.Revision.Images, PreviousImages: r.PreviousRevision.Images, Strategy: r.Strategy,
+			StartedAt: r.Started.UTC(), ChangeCause: r.Revision.Cause,
 			Desired: r.Desired, Updated: r.Updated, Ready: r.Ready, Available: r.Available, TotalReady: r.TotalReady, TotalAvailable: r.TotalAvailable,
 			Surge: r.Surge, Unavailable: r.Unavailable, Paused: r.Paused,
 			Deadline: r.Deadline.UTC(), BlockedBy: append([]string{}, r.BlockedBy...),

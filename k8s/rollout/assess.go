@@ -56,6 +56,7 @@ func Assess(in Input) (k8s.Verdict, k8s.RolloutStatus) {
 	v.Evidence = append(v.Evidence, a.background(&v)...)
 	v.Recheck = earliest(v.Recheck, a.recheck)
 	a.explain(&v)
+	a.status.Started = a.rolloutStart()
 	return v, a.status
 }
 

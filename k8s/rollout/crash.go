@@ -96,12 +96,22 @@ func (a *assessment) killer(p *k8s.PodRow, c *Container, f *finding) {
 }
 
 // near reports whether an event lies at a container's end: not after it, and
-// not longer before it than the grace period the container was given, which is
-// not known, so that a minute counts.
+// not longer before it than the container's grace period, which is not known,
+// so that a minute counts. Where the end looks like a kill it may be older: a
+// kubelet tells of a pod's events only once in five minutes when there were
+// many (client-go tools/record/events_cache.go).
 func near(e *k8s.Event, f *finding) bool {
 	if f.exit == nil || f.exit.At.IsZero() {
 		return false
 	}
+	before := time.Minute
+	if f.exit.Code == 137 || f.exit.Code == 143 {
+		before = spamInterval
+	}
 	d := f.exit.At.Sub(e.Last)
-	return d >= -killSlack && d <= time.Minute+killSlack
+	return d >= -killSlack && d <= before+killSlack
 }
+
+// spamInterval is how rarely the recorder lets an object's events through once
+// it had its share.
+const spamInterval = 5 * time.Minute

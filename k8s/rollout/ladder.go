@@ -61,7 +61,7 @@ func Ladder() []Rung {
 		{13, k8s.CauseTerminating, "deletionTimestamp passed: finalizers, node", "Look at its node; take the finalizer's owner to task, or remove the finalizer."},
 		{13, k8s.CauseNodeLost, "Ready=False while the containers were ready; event NodeNotReady; the node's Ready condition", "Look at the node; its pods are replaced when they are evicted, after five minutes by default."},
 		{14, k8s.CauseKubelet, "on a node, no startTime and no container statuses; the node's Ready condition", "Look at the kubelet of that node."},
-		{0, k8s.CauseOrdered, "a StatefulSet with podManagementPolicy OrderedReady has a pod of an older revision that is not ready and will not be", "Delete the pod (D): the controller makes it anew from the present template. It waits for it, whatever the template says."},
+		{0, k8s.CauseOrdered, "a StatefulSet with podManagementPolicy OrderedReady has a pod of an older revision that is not ready and will not be", "Delete the pod (D): the controller makes it anew from the present template; until then it waits for it, whatever the template says."},
 	}
 }
 

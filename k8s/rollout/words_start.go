@@ -36,9 +36,9 @@ func imageText(reason, said string) (text, image string) {
 	for _, known := range []struct{ says, means string }{
 		{"unauthorized", "not allowed: check its pull secret"}, {"authentication required", "not allowed: check its pull secret"},
 		{"denied", "not allowed, or no such repository"}, {"no basic auth", "not allowed: no pull secret"}, {"403 forbidden", "not allowed"},
+		{"no match for platform", "not built for this node's platform"}, {"no matching manifest", "not built for this node's platform"},
 		{"toomanyrequests", "the registry limits the rate"}, {"429 too many", "the registry limits the rate"},
-		{"manifest unknown", "no such image"}, {"not found", "no such image"}, {"no match for platform", "not built for this node's platform"},
-		{"no matching manifest", "not built for this node's platform"},
+		{"manifest unknown", "no such image"}, {"not found", "no such image"},
 		{"no such host", "its registry has no address"}, {"x509", "its registry's certificate is not trusted"},
 		{"connection refused", "its registry does not answer"}, {"i/o timeout", "its registry does not answer"},
 		{"deadline exceeded", "its registry does not answer"}, {"500 internal", "its registry fails"}, {"502 bad gateway", "its registry fails"},

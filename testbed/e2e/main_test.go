@@ -124,10 +124,22 @@ type workload struct {
 		Deadline                           time.Time
 		BlockedBy                          []string
 	}
-	HPA *struct {
+	Causes []cause
+	Delete []string
+	HPA    *struct {
 		Name                       string
 		Min, Max, Current, Desired int
 	} `json:"hpa"`
+}
+
+type cause struct {
+	Kind, Text, Reason, Which string
+	Step, Count, Of           int
+	Fatal                     bool
+	Pods                      []string
+	Container, Probe          string
+	Endpoint, Object, Next    string
+	Since, NextStart          time.Time
 }
 
 // status reads the board as an identity of the bed.
