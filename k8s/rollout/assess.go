@@ -82,6 +82,8 @@ type assessment struct {
 	ownRevision func(*k8s.PodRow) bool
 	// skewed is said when the cluster's clock is ahead of ours.
 	skewed *live.Evidence
+	// unread is said when a node that matters could not be read.
+	unread *live.Evidence
 	// looked is true once the pods were examined.
 	looked bool
 	// blocked is why pods cannot be created or deleted; nil when they can.
@@ -173,6 +175,9 @@ func (a *assessment) background(v *k8s.Verdict) []live.Evidence {
 	var out []live.Evidence
 	if a.skewed != nil {
 		out = append(out, *a.skewed)
+	}
+	if a.unread != nil {
+		out = append(out, *a.unread)
 	}
 	for i := range a.o.Conditions {
 		out = append(out, a.o.Conditions[i].evidence(a.o.Ref))

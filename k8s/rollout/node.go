@@ -7,6 +7,7 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/k8s"
+	"midwatch/live"
 )
 
 // Node is what is known of a node that pods in trouble are on.
@@ -50,6 +51,8 @@ func (a *assessment) node(p *k8s.PodRow) *Node {
 	a.ask(k8s.Ref{Kind: "Node", Name: p.Node})
 	if n := a.Nodes[p.Node]; n != nil && (n.Known || n.Gone) {
 		return n
+	} else if n != nil && n.Err != "" && a.unread == nil {
+		a.unread = &live.Evidence{Kind: "node", Ref: "Node " + p.Node, Text: foreign.CleanN("how the node is could not be read: "+n.Err.String(), maxText)}
 	}
 	if e := a.newestEvent(p.Ref(), p.Created, reasonNodeNotReady); e != nil {
 		return &Node{Name: p.Node, Known: true, Ready: "False", Since: e.First, Reason: e.Reason}

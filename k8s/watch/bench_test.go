@@ -44,7 +44,7 @@ func BenchmarkBoard(b *testing.B) {
 	w := fleet(b, 500, 20)
 	s := &Session{opts: Options{Clock: live.SystemClock{}, assess: rollout.Assess}, denials: map[right]struct{}{}}
 	r := &run{session: s, world: w, feeds: map[string][]*running{}}
-	r.prober = newProber(r)
+	r.prober, r.clues = newProber(r), newDetective(r)
 	r.boardNow()
 	b.Run("500 workloads, nothing changed", func(b *testing.B) {
 		b.ReportAllocs()

@@ -7,6 +7,7 @@ import (
 
 	"midwatch/k8s"
 	"midwatch/k8s/rollout"
+	"midwatch/live"
 )
 
 // assessor is rollout.Assess; a test counts its calls.
@@ -48,6 +49,7 @@ func (w *world) judge(now time.Time, known knowledge, assess assessor) int {
 	defer w.mu.Unlock()
 	for i, j := range jobs {
 		j.entry.judged, j.entry.recheck = judged[i], judged[i].Verdict.Recheck
+		w.wonder(j.entry)
 		if at := j.entry.recheck; !at.IsZero() && at.Before(now.Add(soonest)) {
 			j.entry.recheck = now.Add(soonest)
 		}
@@ -56,6 +58,16 @@ func (w *world) judge(now time.Time, known knowledge, assess assessor) int {
 		w.changes++
 	}
 	return len(jobs)
+}
+
+// wonder notes whether a workload in trouble would like to know more; the
+// caller holds the lock.
+func (w *world) wonder(e *entry) {
+	if v := &e.judged.Verdict; len(v.Clues) > 0 && v.Severity.Rank() <= live.Warn.Rank() && w.objects[e.object.UID] == e {
+		w.curious[e.object.UID] = e
+		return
+	}
+	delete(w.curious, e.object.UID)
 }
 
 func (w *world) gather(now time.Time, known knowledge) []job {
@@ -92,6 +104,8 @@ func (w *world) job(e *entry, now time.Time, known knowledge, guesses *setGuesse
 	}
 	slices.SortFunc(in.Revisions, func(a, b *rollout.ControllerRevision) int { return strings.Compare(a.Name, b.Name) })
 	in.Events = w.eventsFor(e, in.Pods)
+	nodes, ordinary := w.cluesFor(e)
+	in.Nodes, in.Events = nodes, append(in.Events, ordinary...)
 	j := job{entry: e, input: in}
 	if list := w.scalersOf[o.Key()]; len(list) > 0 {
 		j.scale = slices.MinFunc(list, func(a, b *rollout.HPA) int { return strings.Compare(a.Name, b.Name) })

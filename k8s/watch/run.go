@@ -30,6 +30,7 @@ type run struct {
 	scope   Scope
 	world   *world
 	prober  *prober
+	clues   *detective
 	waves   [][]*resource
 	names   []string        // of the resources, in the order of the waves
 	ctx     context.Context //nolint:containedctx // the run's own lifetime, ended by stop
@@ -49,7 +50,8 @@ func newRun(s *Session, scope Scope) *run {
 	r := &run{session: s, scope: scope, world: newWorld(), waves: waves(), since: s.opts.Clock.Now(), feeds: map[string][]*running{}}
 	r.names = sourceNames(r.waves)
 	r.ctx, r.stop = context.WithCancel(s.ctx)
-	r.prober = newProber(r)
+	r.prober, r.clues = newProber(r), newDetective(r)
+	r.clues.start()
 	r.wg.Go(r.coordinate)
 	return r
 }
@@ -196,10 +198,13 @@ func (r *run) known() knowledge {
 	return knowledge{sets: memo(setsName), pods: memo(podsName)}
 }
 
-// judge re-assesses what changed and asks for the pods of what is in trouble.
+// judge re-assesses what changed and asks for the pods of what is in trouble,
+// and for what else would tell more.
 func (r *run) judge() {
-	r.world.judge(r.session.opts.Clock.Now(), r.known(), r.session.opts.assess)
+	now := r.session.opts.Clock.Now()
+	r.world.judge(now, r.known(), r.session.opts.assess)
 	r.prober.consider()
+	r.clues.consider(now)
 }
 
 func (r *run) notable() {

@@ -195,7 +195,7 @@ func (s *Session) Once(ctx context.Context) (*Board, []live.Source, error) {
 func (r *run) over() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.started || !r.prober.idle() {
+	if !r.started || !r.prober.idle() || !r.clues.idle() {
 		return false
 	}
 	for _, list := range r.feeds {

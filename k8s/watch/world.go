@@ -32,6 +32,10 @@ type world struct {
 	flips       flipIndex
 	events      eventIndex
 	pods        podOrder
+	// clues are what was looked up besides, curious the workloads that would
+	// like to know more; see clues.go.
+	clues   map[k8s.Ref]*clue
+	curious map[string]*entry // by UID
 	// changes counts what could make a board look different.
 	changes uint64
 
@@ -63,6 +67,7 @@ func newWorld() *world {
 		revisionsOf: map[string]map[string]*rollout.ControllerRevision{}, scalersOf: map[string][]*rollout.HPA{},
 		podsOf: map[string][]*k8s.PodRow{},
 		events: newEventIndex(),
+		clues:  map[k8s.Ref]*clue{}, curious: map[string]*entry{},
 	}
 	in := rollout.Intern(w.strings.intern)
 	object := func(reduce func(runtime.Object) (*rollout.Object, error)) *table[*rollout.Object] {
@@ -133,6 +138,7 @@ func (w *world) objectLeft(o *rollout.Object) {
 		return
 	}
 	delete(w.objects, o.UID)
+	delete(w.curious, o.UID)
 	delete(w.dirty, e)
 	if w.byKey[o.Key()] == e {
 		delete(w.byKey, o.Key())
