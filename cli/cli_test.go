@@ -96,8 +96,22 @@ func TestStatusOfOneWorkload(t *testing.T) {
 		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
 	}
 	r = run(t, "status", "--demo", "-n", "shop", "-o", "md", "sts/search")
-	if r.code != 1 || !strings.Contains(r.out, "| fail | StatefulSet `shop/search`") {
+	if r.code != 1 || !strings.Contains(r.out, "**search-2 must be deleted: OrderedReady never replaces a pod that is not ready on an older revision**") {
 		t.Errorf("exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	r = run(t, "status", "--demo", "-n", "shop", "-o", "md", "deploy/checkout")
+	for _, want := range []string{
+		"**1 of 1 new pod is not available: readiness GET :8000/readyz answers 503** (container api), since ", " ago). Before it, revision 3 was replaced by 4 at ",
+		"api `registry.example.com/checkout:v2.7.3` → `registry.example.com/checkout:v2.8.0`", "4 of 4 wanted pods are available: the old revision still serves",
+		"It counts as failed at ", "Next: Ask the endpoint yourself", "kubectl -n shop rollout undo deployment/checkout", "\nEvidence:\n- Pod shop/checkout-", "(at least ",
+	} {
+		if !strings.Contains(r.out, want) {
+			t.Errorf("no %q in\n%s%s", want, r.out, r.err)
+		}
+	}
+	r = run(t, "status", "--demo", "-A", "-o", "md")
+	if !strings.Contains(r.out, "| fail | StatefulSet `shop/search`") {
+		t.Errorf("the whole board is a table:\n%s%s", r.out, r.err)
 	}
 }
 

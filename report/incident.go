@@ -97,7 +97,7 @@ func (s *Status) wrong(w *Workload) string {
 	case c.Step == 1:
 		text = fmt.Sprintf("**The API server refuses the pods: %s.** %s %s missing", cell(c.Text.String()), who, are)
 	case c.Kind == k8s.CauseOrdered:
-		text = fmt.Sprintf("**%s: %s.** It concerns %s", cell(w.Name), cell(c.Text.String()), cell(strings.Join(c.Pods, ", ")))
+		text = fmt.Sprintf("**%s must be deleted: %s**", cell(strings.Join(c.Pods, ", ")), cell(c.Text.String()))
 	default:
 		text = fmt.Sprintf("**%s %s not available: %s**", who, are, cell(c.Text.String()))
 		if c.Container != "" {
