@@ -39,6 +39,18 @@ func Checkout() *k8s.Workload {
 		Verdict: k8s.Verdict{
 			Severity: live.Fail, Phase: k8s.PhaseStalling, Reason: "CrashLoopBackOff", Since: Ago(4*time.Minute + 10*time.Second),
 			Message: "stuck: 2 of 3 updated, checkout-6d5c9b7f4-x2x9v is crashing (CrashLoopBackOff, exit 1)",
+			Causes: []k8s.Cause{
+				{
+					Kind: k8s.CauseCrash, Step: 7, Text: "api: exits 1: cannot connect to postgres:5432", Fatal: true, Reason: "CrashLoopBackOff", Count: 1, Of: 2, Which: "new",
+					Pods: []string{"checkout-6d5c9b7f4-x2x9v"}, Container: "api", Restarts: 6, Since: Ago(4*time.Minute + 10*time.Second), NextStart: Now().Add(2 * time.Minute),
+					Exit: &k8s.Exit{Code: 1, Reason: "Error", Words: "exits 1", At: Ago(40 * time.Second), Ran: 3 * time.Second},
+					Next: "Read the logs from before the restart (L); undo if it came with this rollout.",
+				},
+				{
+					Kind: k8s.CauseUnschedulable, Step: 2, Text: "none of 6 nodes fits: 6 too little cpu", Fatal: true, Reason: "Unschedulable", Count: 1, Of: 2, Which: "new",
+					Pods: []string{"checkout-6d5c9b7f4-7hq2k"}, Since: Ago(5 * time.Minute), Times: 3, Next: "Give the cluster room or the pod less to ask for.",
+				},
+			},
 			Evidence: []live.Evidence{
 				{Kind: "condition", Ref: "Deployment shop/checkout", At: Ago(6 * time.Minute), Text: "Progressing True ReplicaSetUpdated: ReplicaSet \"checkout-6d5c9b7f4\" is progressing."},
 				{Kind: "condition", Ref: "Deployment shop/checkout", At: Ago(5 * time.Minute), Text: "Available True MinimumReplicasAvailable"},

@@ -34,7 +34,11 @@ func (p *Pane) Bindings() []bind.Binding {
 		}
 		list = append(list, b)
 	}
-	list = append(list, p.verbs.Pod(p.env, podOf(l))...)
+	pod := podOf(l)
+	if pod == nil {
+		pod = p.stuckPod()
+	}
+	list = append(list, p.verbs.Pod(p.env, pod)...)
 	return append(list, widget.Moves(string(p.id), p.table, nil)...)
 }
 

@@ -46,6 +46,7 @@ func (p *Pane) arrange() {
 	}
 	o := &outline{p: p, open: true}
 	o.verdict(w)
+	o.causes(w)
 	o.revision(w)
 	o.progress(w)
 	o.pods(w, p.detail)

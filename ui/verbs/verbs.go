@@ -109,10 +109,17 @@ func (v *Verbs) Pod(env *pane.Env, pod *k8s.PodRow) []bind.Binding {
 		}
 		return ""
 	}
-	return []bind.Binding{v.binding("delete", "delete pod", "Delete the selected pod; its owner makes a new one.", 6, "D", reason, func() tea.Cmd {
-		ref := pod.Ref()
-		return v.plan(env, "delete "+ref.String(), func(ctx context.Context) (*action.Plan, error) { return v.planner.PlanDeletePod(ctx, ref) })
-	})}
+	return []bind.Binding{v.binding("delete", "delete pod", "Delete the selected pod; its owner makes a new one.", 6, "D", reason,
+		func() tea.Cmd { return v.DeletePod(env, pod) })}
+}
+
+// DeletePod plans to delete a pod.
+func (v *Verbs) DeletePod(env *pane.Env, pod *k8s.PodRow) tea.Cmd {
+	if v.planner == nil {
+		return nil
+	}
+	ref := pod.Ref()
+	return v.plan(env, "delete "+ref.String(), func(ctx context.Context) (*action.Plan, error) { return v.planner.PlanDeletePod(ctx, ref) })
 }
 
 func (v *Verbs) binding(id, title, help string, footer int, key string, reason func() string, do func() tea.Cmd) bind.Binding {
