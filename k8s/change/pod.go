@@ -34,6 +34,8 @@ type podDeletion struct {
 	// its pods are found; zero for a bare pod.
 	owner, top k8s.Ref
 	selector   labels.Selector
+	// set is the StatefulSet that owns the pod; nil for other owners.
+	set *unstructured.Unstructured
 	// siblings are the owner's other pods when the plan was made.
 	siblings map[types.UID]bool
 }
@@ -119,6 +121,9 @@ func (d *podDeletion) owned(ctx context.Context, owner *metav1.OwnerReference, b
 		b.text = fmt.Sprintf("%s starts a new one; the work of this one is lost.", d.top)
 	}
 	d.lookAround(ctx, b)
+	if d.set != nil {
+		b.text += d.remade(d.set)
+	}
 }
 
 // climb finds the workload above the pod's controller and how its pods are
@@ -142,6 +147,9 @@ func (d *podDeletion) climb(ctx context.Context, owner *metav1.OwnerReference) e
 		d.top = k8s.Ref{Kind: owner.Kind, Namespace: d.pod.Namespace, Name: u.GetName(), UID: string(u.GetUID())}
 		if err := d.selectBy(u); err != nil {
 			return err
+		}
+		if owner.Kind == k8s.StatefulSet {
+			d.set = u
 		}
 		above := metav1.GetControllerOf(u)
 		if above == nil || controllers()[above.Kind].Empty() {

@@ -76,6 +76,24 @@ func TestDeletePodAndSeeItReplaced(t *testing.T) {
 	}
 }
 
+// The pod an OrderedReady set never replaces: the plan says what it comes back
+// as, and that its data stays.
+func TestDeletePodOfAnOlderRevision(t *testing.T) {
+	f := start(t)
+	f.statefulSet("db", 1, func(s *appsv1.StatefulSet) {
+		s.Spec.VolumeClaimTemplates = []corev1.PersistentVolumeClaim{{ObjectMeta: metav1.ObjectMeta{Name: "data"}}}
+		s.Spec.UpdateStrategy = appsv1.StatefulSetUpdateStrategy{Type: appsv1.OnDeleteStatefulSetStrategyType}
+	})
+	before := must(f.client.AppsV1().StatefulSets("shop").Get(f.ctx(), "db", metav1.GetOptions{})).Status.UpdateRevision
+	f.image(ref(k8s.StatefulSet, "db"), "db:v2")
+	after := must(f.client.AppsV1().StatefulSets("shop").Get(f.ctx(), "db", metav1.GetOptions{})).Status.UpdateRevision
+	p := must(f.planner.PlanDeletePod(f.ctx(), f.pod("db")))
+	want := "It comes back from revision " + after + " instead of " + before + ", and no controller reverts that. Its volume claims stay: data-db-0."
+	if before == after || !strings.HasSuffix(p.Blast, want) {
+		t.Errorf("blast %q, want at its end %q", p.Blast, want)
+	}
+}
+
 func TestDeletePodHasTheUIDAsPrecondition(t *testing.T) {
 	for _, when := range []string{"before the check", "before the dry run", "before the deletion"} {
 		t.Run(when, func(t *testing.T) {
