@@ -1,0 +1,141 @@
+package capture
+
+import "time"
+
+// How long a timed capture lasts.
+const (
+	DefaultSeconds = 10
+	MaxSeconds     = 60
+)
+
+// Kind names what is captured, as the command line and the screen do.
+type Kind string
+
+// The kinds. Those of Go are net/http/pprof's (Go 1.26), fgprof's, and, where
+// the runtime has it, goroutineleak (stable from Go 1.27).
+const (
+	CPU           Kind = "cpu"
+	Wall          Kind = "wall" // fgprof: on and off the CPU
+	Heap          Kind = "heap"
+	Allocs        Kind = "allocs"
+	Goroutine     Kind = "goroutine"
+	GoroutineLeak Kind = "goroutineleak"
+	Block         Kind = "block"
+	Mutex         Kind = "mutex"
+	Threads       Kind = "threadcreate"
+	PyMemory      Kind = "py-memory" // a tracemalloc endpoint
+	PyStacks      Kind = "py-stacks" // py-spy dump: where every thread is now
+	PyCPU         Kind = "py-cpu"    // py-spy record
+	PyWall        Kind = "py-wall"   // py-spy record --idle
+)
+
+// Pause is what a capture does to the process it looks at.
+type Pause int
+
+// The classes, the lightest first.
+const (
+	NoPause    Pause = iota // sampling only
+	ShortPause              // the world stops twice, for microseconds
+	GCPause                 // a garbage collection is forced
+	TracePause              // every thread is stopped for each sample
+)
+
+// String says it in the words of the screen.
+func (p Pause) String() string {
+	switch p {
+	case ShortPause:
+		return "stops the world twice, briefly"
+	case GCPause:
+		return "forces a garbage collection"
+	case TracePause:
+		return "stops the process for each sample (ptrace)"
+	}
+	return "does not stop the process"
+}
+
+// Asks reports whether the user has to agree before it is done.
+func (p Pause) Asks() bool { return p >= GCPause }
+
+// Spec is what there is to know about a kind.
+type Spec struct {
+	Kind  Kind
+	Title string
+	// Path is below the prefix of an endpoint; empty for what has none.
+	Path  string
+	Pause Pause
+	// Timed kinds look on for some seconds; the others are snapshots, which
+	// given seconds become the difference of two (net/http/pprof ?seconds).
+	Timed bool
+	Delta bool
+	// Python kinds come by other ways than net/http/pprof.
+	Python bool
+	// Toggle is the kind that shows the same with the other clock.
+	Toggle Kind
+	// Note explains what a reader has to know.
+	Note string
+}
+
+// Specs lists the kinds in the order they are offered.
+func Specs() []Spec {
+	const async = "while a coroutine or goroutine waits it is not on the CPU: wall clock shows the waiting, CPU what there is to optimise"
+	return []Spec{
+		{Kind: CPU, Title: "CPU time", Path: "profile", Timed: true, Toggle: Wall, Note: async},
+		{Kind: Wall, Title: "wall clock (fgprof)", Path: "/debug/fgprof", Timed: true, Pause: ShortPause, Toggle: CPU, Note: async},
+		{Kind: Heap, Title: "memory in use", Path: "heap", Delta: true},
+		{Kind: Allocs, Title: "allocations since start", Path: "allocs", Delta: true},
+		{Kind: Goroutine, Title: "goroutines now", Path: "goroutine", Delta: true, Pause: ShortPause},
+		{Kind: GoroutineLeak, Title: "leaked goroutines", Path: "goroutineleak", Delta: true, Pause: GCPause},
+		{Kind: Block, Title: "waiting on channels and locks", Path: "block", Delta: true, Note: "empty unless the program called runtime.SetBlockProfileRate"},
+		{Kind: Mutex, Title: "holding contended locks", Path: "mutex", Delta: true, Note: "empty unless the program called runtime.SetMutexProfileFraction"},
+		{Kind: Threads, Title: "where threads were created", Path: "threadcreate", Delta: true},
+		{Kind: PyMemory, Title: "Python memory (tracemalloc)", Python: true, Note: "the largest lines only, without stacks; tracemalloc itself costs memory"},
+		{Kind: PyStacks, Title: "Python stacks now (py-spy)", Python: true, Pause: TracePause},
+		{Kind: PyCPU, Title: "Python CPU (py-spy)", Python: true, Timed: true, Toggle: PyWall, Note: async},
+		{Kind: PyWall, Title: "Python wall clock (py-spy --idle)", Python: true, Timed: true, Toggle: PyCPU, Note: async},
+	}
+}
+
+// Of looks a kind up.
+func Of(k Kind) (Spec, bool) {
+	for _, s := range Specs() {
+		if s.Kind == k {
+			return s, true
+		}
+	}
+	return Spec{}, false
+}
+
+// Request is one capture to make.
+type Request struct {
+	Kind Kind
+	// Seconds to look on: 0 stands for the default of a timed kind, and for a
+	// snapshot of the others.
+	Seconds int
+	// GC forces a garbage collection before a heap snapshot.
+	GC bool
+	// Native includes C frames in py-spy's samples. Blocking stops the process
+	// for each sample, which is exact; without it py-spy reads while it runs.
+	Blocking bool
+}
+
+// Lasts is how long the target will be looked at.
+func (r Request) Lasts() time.Duration {
+	s, _ := Of(r.Kind)
+	n := r.Seconds
+	if s.Timed && n <= 0 {
+		n = DefaultSeconds
+	}
+	return time.Duration(min(max(n, 0), MaxSeconds)) * time.Second
+}
+
+// Pause is what the request does to the process.
+func (r Request) Pause() Pause {
+	s, _ := Of(r.Kind)
+	switch {
+	case r.GC && r.Kind == Heap:
+		return GCPause
+	case r.Blocking && s.Python:
+		return TracePause
+	}
+	return s.Pause
+}
