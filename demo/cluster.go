@@ -43,6 +43,7 @@ type cluster struct {
 	clock      *worldClock
 	lived      time.Time // up to when everything due has happened
 	errs       []error   // of the script
+	ports      *ports
 }
 
 // worldClock is the past while the script is replayed, then the world's clock.
@@ -86,6 +87,8 @@ func openCluster(s script, o Options) (*cluster, error) {
 		c.server.Register(k)
 	}
 	c.server.SetLogs(logs{})
+	c.ports = newPorts(o.Seed)
+	c.server.SetPorts(c.ports)
 	c.manager = controllers.New(controllers.Config{Store: c.store, Seed: o.Seed, Behave: behave, Measure: measure})
 	for _, n := range s.nodes {
 		c.put(n.object())
@@ -95,6 +98,7 @@ func openCluster(s script, o Options) (*cluster, error) {
 	clock.set(time.Time{})
 	if err := errors.Join(c.errs...); err != nil {
 		c.server.Close()
+		c.ports.shut()
 		return nil, err
 	}
 	return c, nil

@@ -115,7 +115,9 @@ func (w *World) Close() {
 
 func (w *World) shut() {
 	for _, c := range w.clusters {
+		c.ports.machine.Close() // first: what a capture waits for
 		c.server.Close()
+		c.ports.shut()
 	}
 }
 
