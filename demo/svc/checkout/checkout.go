@@ -25,7 +25,9 @@ type Server struct {
 }
 
 // New starts a process of a release; it ends with ctx.
-func New(ctx context.Context, release string) *Server { return &Server{ctx: ctx, leaks: release == "v2.8.0"} }
+func New(ctx context.Context, release string) *Server {
+	return &Server{ctx: ctx, leaks: release == "v2.8.0"}
+}
 
 // Wait returns when nothing of the process is left.
 func (s *Server) Wait() { s.wait.Wait() }
