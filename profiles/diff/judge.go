@@ -1,0 +1,344 @@
+package diff
+
+import (
+	"math"
+	"slices"
+
+	"midwatch/foreign"
+	"midwatch/profiles/tree"
+)
+
+// leastSamples is how many samples a function needs on both sides together
+// before anything is said about it.
+const leastSamples = 10
+
+// rows sums up each function: by pod, then by side.
+func (c *comparer) rows() {
+	c.d.Rows = make([]Row, len(c.d.Frames))
+	for i, f := range c.d.Frames {
+		c.d.Rows[i] = Row{Frame: int32(i), Name: f.Name, File: f.File, P: 1}
+	}
+	for side := range c.sides {
+		for _, p := range c.sides[side] {
+			values := make([]Values, len(c.d.Frames))
+			for _, r := range p.t.Top(tree.ByFlat) {
+				v := &values[p.frames[r.Frame]]
+				v.Flat += r.Flat
+				v.Cum += r.Cum
+			}
+			c.perPod[side] = append(c.perPod[side], values)
+			for i, v := range values {
+				to := &c.d.Rows[i].Base
+				if side == 1 {
+					to = &c.d.Rows[i].New
+				}
+				to.Flat += v.Flat
+				to.Cum += v.Cum
+			}
+		}
+	}
+	for i := range c.d.Rows {
+		r := &c.d.Rows[i]
+		r.BaseFlat, r.BaseCum = c.inMode(0, r.Base.Flat), c.inMode(0, r.Base.Cum)
+		r.NewFlat, r.NewCum = c.inMode(1, r.New.Flat), c.inMode(1, r.New.Cum)
+		r.Samples = c.samples(0, r.Base.Cum) + c.samples(1, r.New.Cum)
+	}
+}
+
+// inMode converts a side's value into the unit of the mode.
+func (c *comparer) inMode(side int, v int64) float64 {
+	t := c.d.Base
+	if side == 1 {
+		t = c.d.New
+	}
+	switch c.d.Mode {
+	case Share:
+		return 100 * share(float64(v), float64(t.Value))
+	case Cores:
+		return share(float64(v), t.Seconds*1e9*float64(t.Pods))
+	case PerRequest:
+		return share(float64(v), c.requests[side])
+	}
+	return float64(v) / float64(t.Pods)
+}
+
+// samples returns how many samples a side's value stands for.
+func (c *comparer) samples(side int, v int64) float64 {
+	t := c.d.Base
+	if side == 1 {
+		t = c.d.New
+	}
+	return t.Samples * share(math.Abs(float64(v)), math.Abs(float64(t.Value)))
+}
+
+// factor is what the new side's shares are multiplied by before the test. A
+// function that grew takes share from all others; without a correction they
+// would all count as improved. Most work is taken to be unchanged, so the
+// median ratio of own shares, weighted by share, is taken as the shift (the
+// way counts of genes are normalised, DESeq's median of ratios).
+func (c *comparer) factor() float64 {
+	if c.d.Mode != Share {
+		return 1
+	}
+	var ratios, weights []float64
+	for _, r := range c.d.Rows {
+		if r.BaseFlat > 0 && r.NewFlat > 0 && c.samples(0, r.Base.Flat)+c.samples(1, r.New.Flat) >= leastSamples {
+			ratios = append(ratios, r.BaseFlat/r.NewFlat)
+			weights = append(weights, math.Min(r.BaseFlat, r.NewFlat))
+		}
+	}
+	f := weightedMedian(ratios, weights)
+	// A shift within chance is no shift.
+	if math.Abs(f-1) < 0.02 {
+		return 1
+	}
+	return f
+}
+
+// judge tests each function and keeps what survives the correction for
+// looking at many.
+func (c *comparer) judge() {
+	factor := c.factor()
+	var tested []int
+	var cum, flat []float64
+	for i := range c.d.Rows {
+		r := &c.d.Rows[i]
+		if r.Samples < leastSamples {
+			r.Verdict = TooFew
+			continue
+		}
+		r.P = c.test(i, factor, func(v Values) int64 { return v.Cum })
+		tested = append(tested, i)
+		cum = append(cum, r.P)
+		flat = append(flat, c.test(i, factor, func(v Values) int64 { return v.Flat }))
+	}
+	c.sig, c.flatSig = make([]bool, len(c.d.Rows)), make([]bool, len(c.d.Rows))
+	cumFound, flatFound := benjaminiHochberg(cum, c.o.Rate), benjaminiHochberg(flat, c.o.Rate)
+	for k, i := range tested {
+		r := &c.d.Rows[i]
+		c.flatSig[i] = flatFound[k] && c.large(r.NewFlat*factor-r.BaseFlat)
+		change := r.NewCum*factor - r.BaseCum
+		if !cumFound[k] || !c.large(change) {
+			continue
+		}
+		c.sig[i] = true
+		r.Verdict = Regression
+		if change < 0 {
+			r.Verdict = Improvement
+		}
+	}
+}
+
+// large reports whether a change is worth a word.
+func (c *comparer) large(change float64) bool {
+	least := c.o.Least
+	if c.d.Mode != Share {
+		least *= math.Max(c.inMode(0, c.d.Base.Value), c.inMode(1, c.d.New.Value)) / 100
+	}
+	return math.Abs(change) >= least
+}
+
+// podSpread is how much pods doing the same are taken to differ when they
+// were not compared among each other, as a part of the value.
+const podSpread = 0.05
+
+// test returns the probability that a function did not change. Counts of
+// samples give one answer; with three pods a side Welch's t over the pods
+// gives another, and the more careful of both counts: three pods can agree by
+// luck.
+func (c *comparer) test(row int, factor float64, of func(Values) int64) float64 {
+	if !c.d.Variance {
+		return c.byCounts(row, factor, podSpread, of)
+	}
+	return math.Max(c.byCounts(row, factor, 0, of), c.byPods(row, factor, of))
+}
+
+func (c *comparer) byPods(row int, factor float64, of func(Values) int64) float64 {
+	var groups [2][]float64
+	for side := range groups {
+		for k, p := range c.sides[side] {
+			v := float64(of(c.perPod[side][k][row]))
+			switch c.d.Mode {
+			case Share:
+				v = share(v, p.total)
+			case Cores:
+				v = share(v, p.seconds)
+			case PerRequest:
+				v = share(v, c.requests[side]/float64(len(c.sides[side])))
+			}
+			if side == 1 {
+				v *= factor
+			}
+			groups[side] = append(groups[side], v)
+		}
+	}
+	return welch(groups[0], groups[1])
+}
+
+func (c *comparer) byCounts(row int, factor, spread float64, of func(Values) int64) float64 {
+	r := &c.d.Rows[row]
+	k1, k2 := c.samples(0, of(r.Base)), c.samples(1, of(r.New))
+	switch c.d.Mode {
+	case Share:
+		return twoProportions(k1, c.d.Base.Samples, k2, c.d.New.Samples, factor, spread)
+	case Cores:
+		return twoRates(k1, c.d.Base.Seconds*float64(c.d.Base.Pods), k2, c.d.New.Seconds*float64(c.d.New.Pods), spread)
+	case PerRequest:
+		return twoRates(k1, c.requests[0], k2, c.requests[1], spread)
+	}
+	return twoRates(k1, float64(c.d.Base.Pods), k2, float64(c.d.New.Pods), spread)
+}
+
+// carries is the part of a change that one callee must explain for the
+// caller to be only on the way.
+const carries = 0.7
+
+// explain tells where a change comes from: it follows it from the root down
+// as long as one callee carries most of it. Functions on the way only pass it
+// on. The last one that is one's own code is the culprit.
+func (c *comparer) explain() {
+	through := map[int32]int32{} // row on the way → culprit
+	culprits := map[int32]bool{}
+	for _, n := range c.movers(0) {
+		path := c.follow(n)
+		end := c.culprit(path)
+		culprits[c.d.Nodes[path[end]].Frame] = true
+		for _, above := range path[:end] {
+			through[c.d.Nodes[above].Frame] = c.d.Nodes[path[end]].Frame
+		}
+	}
+	for f, culprit := range through {
+		r := &c.d.Rows[f]
+		if !culprits[f] && !c.flatSig[f] && (r.Verdict == Regression || r.Verdict == Improvement) {
+			r.Verdict, r.Via = Through, c.d.Rows[culprit].Name
+		}
+	}
+	for f := range culprits {
+		if c.d.Rows[f].Verdict == Regression {
+			c.d.Culprits = append(c.d.Culprits, c.d.Rows[f])
+		}
+	}
+	slices.SortFunc(c.d.Culprits, byDelta)
+}
+
+// delta is a node's change in the unit of the mode.
+func (c *comparer) delta(n int32) float64 {
+	x := &c.d.Nodes[n]
+	return c.inMode(1, x.New.Cum) - c.inMode(0, x.Base.Cum)
+}
+
+// movers returns the children of n whose function changed for sure, and
+// which themselves changed enough to matter.
+func (c *comparer) movers(n int32) []int32 {
+	var movers []int32
+	for k := c.d.Nodes[n].FirstChild; k >= 0; k = c.d.Nodes[k].NextSibling {
+		if c.sig[c.d.Nodes[k].Frame] && c.large(c.delta(k)) {
+			movers = append(movers, k)
+		}
+	}
+	return movers
+}
+
+// follow goes down from a node as long as one child carries most of the
+// change, and returns the nodes on the way.
+func (c *comparer) follow(n int32) []int32 {
+	path := []int32{n}
+	for {
+		whole := c.delta(n)
+		next := int32(-1)
+		for _, k := range c.movers(n) {
+			if d := c.delta(k); d*whole > 0 && math.Abs(d) >= carries*math.Abs(whole) {
+				next = k
+			}
+		}
+		if next < 0 {
+			return path
+		}
+		n = next
+		path = append(path, n)
+	}
+}
+
+// culprit returns which of the nodes on the way to name: the last own one, or
+// the last when none is.
+func (c *comparer) culprit(path []int32) int {
+	for i := len(path) - 1; i >= 0; i-- {
+		if tree.Own(c.d.Frames[c.d.Nodes[path[i]].Frame]) {
+			return i
+		}
+	}
+	return len(path) - 1
+}
+
+// rank orders verdicts for reading.
+func rank(v Verdict) int {
+	switch v {
+	case Regression:
+		return 0
+	case Improvement:
+		return 1
+	case Through:
+		return 2
+	case Noise:
+		return 3
+	}
+	return 4
+}
+
+func byDelta(a, b Row) int {
+	switch x, y := math.Abs(a.Delta()), math.Abs(b.Delta()); {
+	case x > y:
+		return -1
+	case x < y:
+		return 1
+	}
+	return compare(a.Name, b.Name)
+}
+
+func compare(a, b foreign.Text) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// order sorts the rows: culprits, then by verdict, then by change.
+func (c *comparer) order() {
+	first := map[int32]bool{}
+	for _, r := range c.d.Culprits {
+		first[r.Frame] = true
+	}
+	slices.SortStableFunc(c.d.Rows, func(a, b Row) int {
+		if first[a.Frame] != first[b.Frame] {
+			if first[a.Frame] {
+				return -1
+			}
+			return 1
+		}
+		if x, y := rank(a.Verdict), rank(b.Verdict); x != y {
+			return x - y
+		}
+		return byDelta(a, b)
+	})
+}
+
+// link puts children in order of name.
+func (c *comparer) link() {
+	kids := make([][]int32, len(c.d.Nodes))
+	for i := 1; i < len(c.d.Nodes); i++ {
+		p := c.d.Nodes[i].Parent
+		kids[p] = append(kids[p], int32(i))
+	}
+	for p, list := range kids {
+		slices.SortFunc(list, func(a, b int32) int {
+			return compare(c.d.Frames[c.d.Nodes[a].Frame].Name, c.d.Frames[c.d.Nodes[b].Frame].Name)
+		})
+		for k := len(list) - 1; k >= 0; k-- {
+			c.d.Nodes[list[k]].NextSibling = c.d.Nodes[p].FirstChild
+			c.d.Nodes[p].FirstChild = list[k]
+		}
+	}
+}
