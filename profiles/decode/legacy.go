@@ -48,6 +48,9 @@ func decodeLegacy(raw []byte, limits Limits) (p *profiles.Profile, err error) {
 	symbolize(parsed, raw)
 	p = profiles.FromProto(parsed)
 	p.Format = profiles.PprofLegacy
+	if len(p.Types) > 0 && (p.Types[0].Type == "goroutine" || p.Types[0].Type == "threadcreate") {
+		p.Exactness = profiles.Exact // each one is listed
+	}
 	return p, nil
 }
 

@@ -110,6 +110,10 @@ func (d *pprofDecoder) decode(raw []byte) error {
 			return err
 		}
 	}
+	switch types[0].Type {
+	case "goroutine", "goroutineleak", "threadcreate":
+		d.out.Exactness = profiles.Exact // each one is listed
+	}
 	if d.deep > 0 {
 		d.b.Warn("%d stacks were deeper than %d frames: their middle was left out", d.deep, d.limits.Depth)
 	}

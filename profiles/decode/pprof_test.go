@@ -19,11 +19,11 @@ import (
 func same(t *testing.T, got, want *profiles.Profile) {
 	t.Helper()
 	plain := *want
-	plain.Format, plain.Source, plain.Warnings, plain.Time = got.Format, got.Source, got.Warnings, got.Time
+	plain.Format, plain.Source, plain.Warnings, plain.Time, plain.Exactness = got.Format, got.Source, got.Warnings, got.Time, got.Exactness
 	if reflect.DeepEqual(&plain, got) && got.Time.Equal(want.Time) {
 		return // the fast way: cmp takes seconds for a large profile
 	}
-	ignore := cmpopts.IgnoreFields(profiles.Profile{}, "Format", "Source", "Warnings", "Time")
+	ignore := cmpopts.IgnoreFields(profiles.Profile{}, "Format", "Exactness", "Source", "Warnings", "Time")
 	if d := cmp.Diff(want, got, ignore, cmp.AllowUnexported(profiles.Profile{}), cmpopts.EquateEmpty()); d != "" {
 		t.Fatalf("differs from the library's reading (-library +ours):\n%.2000s", d)
 	}

@@ -162,6 +162,8 @@ type Diff struct {
 	// (three a side); without, chance is judged from counts alone.
 	Variance bool
 	Warnings []string
+
+	requests [2]float64 // of base and new
 }
 
 // Compare compares two sides.
@@ -199,14 +201,14 @@ type pod struct {
 
 // comparer is the state of one comparison.
 type comparer struct {
-	o        Options
-	d        *Diff
-	sides    [2][]*pod // base, new
-	requests [2]float64
-	names    map[foreign.Text]int32
-	perPod   [2][][]Values // by pod, then frame
-	sig      []bool        // by row
-	flatSig  []bool
+	o       Options
+	d       *Diff
+	sides   [2][]*pod // base, new
+	names   map[foreign.Text]int32
+	perPod  [2][][]Values // by pod, then frame
+	shift   float64       // what the new side's shares are multiplied by
+	sig     []bool        // by row
+	flatSig []bool
 }
 
 // prepare builds each pod's tree and checks that the sides can be compared.
@@ -225,7 +227,7 @@ func (c *comparer) prepare(base, other Side) error {
 			c.d.Mode = Absolute
 		}
 	}
-	c.requests = [2]float64{base.Requests, other.Requests}
+	c.d.requests = [2]float64{base.Requests, other.Requests}
 	if c.d.Mode == PerRequest && (base.Requests <= 0 || other.Requests <= 0) {
 		return fmt.Errorf("comparing per request needs the number of requests of both sides")
 	}

@@ -45,22 +45,25 @@ func (c *comparer) rows() {
 	}
 }
 
-// inMode converts a side's value into the unit of the mode.
-func (c *comparer) inMode(side int, v int64) float64 {
-	t := c.d.Base
-	if side == 1 {
-		t = c.d.New
+// InMode converts a side's value into the unit of the mode: per cent of the
+// side, cores per pod, per request, or per pod.
+func (d *Diff) InMode(ofNew bool, v int64) float64 {
+	t, requests := d.Base, d.requests[0]
+	if ofNew {
+		t, requests = d.New, d.requests[1]
 	}
-	switch c.d.Mode {
+	switch d.Mode {
 	case Share:
 		return 100 * share(float64(v), float64(t.Value))
 	case Cores:
 		return share(float64(v), t.Seconds*1e9*float64(t.Pods))
 	case PerRequest:
-		return share(float64(v), c.requests[side])
+		return share(float64(v), requests)
 	}
 	return float64(v) / float64(t.Pods)
 }
+
+func (c *comparer) inMode(side int, v int64) float64 { return c.d.InMode(side == 1, v) }
 
 // samples returns how many samples a side's value stands for.
 func (c *comparer) samples(side int, v int64) float64 {
@@ -99,6 +102,7 @@ func (c *comparer) factor() float64 {
 // looking at many.
 func (c *comparer) judge() {
 	factor := c.factor()
+	c.shift = factor
 	var tested []int
 	var cum, flat []float64
 	for i := range c.d.Rows {
@@ -164,7 +168,7 @@ func (c *comparer) byPods(row int, factor float64, of func(Values) int64) float6
 			case Cores:
 				v = share(v, p.seconds)
 			case PerRequest:
-				v = share(v, c.requests[side]/float64(len(c.sides[side])))
+				v = share(v, c.d.requests[side]/float64(len(c.sides[side])))
 			}
 			if side == 1 {
 				v *= factor
@@ -184,7 +188,7 @@ func (c *comparer) byCounts(row int, factor, spread float64, of func(Values) int
 	case Cores:
 		return twoRates(k1, c.d.Base.Seconds*float64(c.d.Base.Pods), k2, c.d.New.Seconds*float64(c.d.New.Pods), spread)
 	case PerRequest:
-		return twoRates(k1, c.requests[0], k2, c.requests[1], spread)
+		return twoRates(k1, c.d.requests[0], k2, c.d.requests[1], spread)
 	}
 	return twoRates(k1, float64(c.d.Base.Pods), k2, float64(c.d.New.Pods), spread)
 }
@@ -221,10 +225,11 @@ func (c *comparer) explain() {
 	slices.SortFunc(c.d.Culprits, byDelta)
 }
 
-// delta is a node's change in the unit of the mode.
+// delta is a node's change in the unit of the mode, corrected for the shift
+// of shares: a root that has all of it on both sides still passes a change on.
 func (c *comparer) delta(n int32) float64 {
 	x := &c.d.Nodes[n]
-	return c.inMode(1, x.New.Cum) - c.inMode(0, x.Base.Cum)
+	return c.inMode(1, x.New.Cum)*c.shift - c.inMode(0, x.Base.Cum)
 }
 
 // movers returns the children of n whose function changed for sure, and

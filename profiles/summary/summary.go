@@ -363,10 +363,10 @@ func totalLine(d *diff.Diff) string {
 
 // Relative writes a change in per cent: "+30 %", "new", "same".
 func Relative(a, b float64) string {
-	switch {
-	case a == b:
+	switch a {
+	case b:
 		return "same"
-	case a == 0:
+	case 0:
 		return "new"
 	}
 	return fmt.Sprintf("%+.0f %%", 100*(b-a)/a)
