@@ -64,6 +64,12 @@ func (v Value) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, v.String()
 // MarshalText keeps the value out of JSON, YAML and XML.
 func (v Value) MarshalText() ([]byte, error) { return []byte(v.String()), nil }
 
+// UnmarshalText hides a token that comes in a server's answer.
+func (v *Value) UnmarshalText(b []byte) error {
+	*v = New(string(b))
+	return nil
+}
+
 // LogValue keeps the value out of structured logs.
 func (v Value) LogValue() slog.Value { return slog.StringValue(v.String()) }
 
