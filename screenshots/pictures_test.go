@@ -37,6 +37,10 @@ func probes(d *uitest.Driver) {
 	d.Press("5").Until("the probes", func(f string) bool { return strings.Contains(f, "readyz") }).Press("]", "]").Idle()
 }
 
+func hangs(d *uitest.Driver) {
+	d.Press("7").Until("what it hangs on", func(f string) bool { return strings.Contains(f, "configmap/") }).Idle()
+}
+
 func pictures() []picture {
 	return []picture{
 		{"board-160x48", 160, 48, func(*uitest.Driver) {}},
@@ -45,6 +49,8 @@ func pictures() []picture {
 		{"rollout-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); d.Press("enter").Idle() }},
 		{"probes-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
 		{"probes-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
+		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
+		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
 		{"undo-160x48", 160, 48, func(d *uitest.Driver) {
 			selectCheckout(d)
 			d.Press("U").Until("the revisions", func(f string) bool { return strings.Contains(f, "revision 3") })

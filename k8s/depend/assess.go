@@ -138,7 +138,7 @@ func (a *assessment) contents(it *Item, o Object, refs []Reference) {
 		it.note(live.OK, "immutable: it cannot change under running pods")
 		return
 	}
-	a.staleness(it, o, refs)
+	a.staleness(it, o)
 }
 
 func orPod(container string) string {
@@ -184,7 +184,7 @@ func (a *assessment) eventNames(r Reference) bool {
 // staleness says which pods run with what was there before the last change:
 // environments and subPath mounts stay as they were when the container was
 // created (kubelet kuberuntime, volume subPath), files follow.
-func (a *assessment) staleness(it *Item, o Object, refs []Reference) {
+func (a *assessment) staleness(it *Item, o Object) {
 	if o.Changed.IsZero() {
 		return
 	}
@@ -193,8 +193,9 @@ func (a *assessment) staleness(it *Item, o Object, refs []Reference) {
 		if p.DeletionTimestamp != nil {
 			continue
 		}
-		for _, r := range refs {
-			if r.How == Pull {
+		// Pods of an older revision may take another object in its place.
+		for _, r := range References(&corev1.PodTemplateSpec{Spec: p.Spec}) {
+			if r.How == Pull || r.Kind != it.Ref.Kind || r.Name != it.Ref.Name {
 				continue
 			}
 			for _, began := range startsOf(p, r.Container) {

@@ -218,6 +218,14 @@ func TestTroubles(t *testing.T) {
 			in.ConfigMaps["fastapi-config"] = o
 			in.Pods[2] = pod(2, 10*time.Minute)
 		}, []string{"warn: changed after 2 of 3 pods started, which still run with what it said before: a restart brings it in (fastapi-service-6d5c-0, fastapi-service-6d5c-1)"}},
+		"changed, but the old pods take another one": {func(in *depend.Input) {
+			o := in.ConfigMaps["fastapi-config"]
+			o.Changed = ago(30 * time.Minute)
+			in.ConfigMaps["fastapi-config"] = o
+			for _, p := range in.Pods {
+				p.Spec.Containers[0].Env, p.Spec.Containers[0].EnvFrom = nil, nil
+			}
+		}, []string{"ok ConfigMap/fastapi-config: 2 keys"}},
 		"files changed under running pods": {func(in *depend.Input) {
 			o := in.ConfigMaps["fastapi-files"]
 			o.Changed = ago(30 * time.Minute)
@@ -284,8 +292,8 @@ func TestWhatAPodTakes(t *testing.T) {
 func TestContentChanged(t *testing.T) {
 	at := func(d time.Duration) *metav1.Time { return &metav1.Time{Time: ago(d)} }
 	m := metav1.ObjectMeta{CreationTimestamp: *at(time.Hour), ManagedFields: []metav1.ManagedFieldsEntry{
-		{Manager: "helm", Time: at(30 * time.Minute), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:data":{".":{},"f:LOG_LEVEL":{}}}`)}},
-		{Manager: "labeller", Time: at(time.Minute), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{"f:metadata\"":{}}}}`)}},
+		{Manager: "helm", Time: at(30 * time.Minute), FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:LOG_LEVEL":{}}}`)},
+		{Manager: "labeller", Time: at(time.Minute), FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:metadata\"":{}}}}`)},
 	}}
 	if got := depend.ContentChanged(m); !got.Equal(ago(30 * time.Minute)) {
 		t.Errorf("changed %v", got)

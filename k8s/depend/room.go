@@ -3,6 +3,7 @@ package depend
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,60 +43,53 @@ func (a *assessment) podSpec() *corev1.PodSpec {
 }
 
 // scoped reports whether a quota counts these pods
-// (plugin/pkg/…/quota/v1/evaluator/core/pods.go podMatchesScopeFunc).
+// (pkg/quota/v1/evaluator/core/pods.go podMatchesScopeFunc); why says of which
+// of its scopes that is not known.
 func scoped(q *corev1.ResourceQuota, spec *corev1.PodSpec) (applies bool, why string) {
-	bestEffort := len(asked(spec).requests) == 0 && len(asked(spec).limits) == 0
-	check := func(scope corev1.ResourceQuotaScope, in func() (bool, bool)) (bool, bool) {
-		switch scope {
-		case corev1.ResourceQuotaScopeTerminating:
-			return spec.ActiveDeadlineSeconds != nil, true
-		case corev1.ResourceQuotaScopeNotTerminating:
-			return spec.ActiveDeadlineSeconds == nil, true
-		case corev1.ResourceQuotaScopeBestEffort:
-			return bestEffort, true
-		case corev1.ResourceQuotaScopeNotBestEffort:
-			return !bestEffort, true
-		case corev1.ResourceQuotaScopePriorityClass:
-			return in()
-		}
-		return true, false
+	conditions := make([]corev1.ScopedResourceSelectorRequirement, 0, len(q.Spec.Scopes))
+	for _, s := range q.Spec.Scopes {
+		conditions = append(conditions, corev1.ScopedResourceSelectorRequirement{ScopeName: s, Operator: corev1.ScopeSelectorOpExists})
 	}
-	for _, scope := range q.Spec.Scopes {
-		ok, known := check(scope, func() (bool, bool) { return spec.PriorityClassName != "", true })
-		if !ok {
+	if q.Spec.ScopeSelector != nil {
+		conditions = append(conditions, q.Spec.ScopeSelector.MatchExpressions...)
+	}
+	for _, c := range conditions {
+		ok, known := inScope(c, spec)
+		switch {
+		case !known:
+			why = fmt.Sprintf("whether its scope %s counts these pods is not known", c.ScopeName)
+		case !ok:
 			return false, ""
-		}
-		if !known {
-			why = fmt.Sprintf("whether its scope %s counts these pods is not known", scope)
-		}
-	}
-	if q.Spec.ScopeSelector == nil {
-		return true, why
-	}
-	for _, e := range q.Spec.ScopeSelector.MatchExpressions {
-		ok, known := check(e.ScopeName, func() (bool, bool) {
-			listed := false
-			for _, v := range e.Values {
-				listed = listed || v == spec.PriorityClassName
-			}
-			switch e.Operator {
-			case corev1.ScopeSelectorOpIn:
-				return listed, true
-			case corev1.ScopeSelectorOpNotIn:
-				return !listed, true
-			case corev1.ScopeSelectorOpExists:
-				return spec.PriorityClassName != "", true
-			}
-			return spec.PriorityClassName == "", true
-		})
-		if !ok {
-			return false, ""
-		}
-		if !known {
-			why = fmt.Sprintf("whether its scope %s counts these pods is not known", e.ScopeName)
 		}
 	}
 	return true, why
+}
+
+func inScope(c corev1.ScopedResourceSelectorRequirement, spec *corev1.PodSpec) (ok, known bool) {
+	n := asked(spec)
+	bestEffort := len(n.requests) == 0 && len(n.limits) == 0
+	switch c.ScopeName {
+	case corev1.ResourceQuotaScopeTerminating:
+		return spec.ActiveDeadlineSeconds != nil, true
+	case corev1.ResourceQuotaScopeNotTerminating:
+		return spec.ActiveDeadlineSeconds == nil, true
+	case corev1.ResourceQuotaScopeBestEffort:
+		return bestEffort, true
+	case corev1.ResourceQuotaScopeNotBestEffort:
+		return !bestEffort, true
+	case corev1.ResourceQuotaScopePriorityClass:
+		listed := slices.Contains(c.Values, spec.PriorityClassName)
+		switch c.Operator {
+		case corev1.ScopeSelectorOpIn:
+			return listed, true
+		case corev1.ScopeSelectorOpNotIn:
+			return !listed, true
+		case corev1.ScopeSelectorOpDoesNotExist:
+			return spec.PriorityClassName == "", true
+		}
+		return spec.PriorityClassName != "", true
+	}
+	return false, false
 }
 
 // need is what pods ask for, by resource.

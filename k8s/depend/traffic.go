@@ -218,34 +218,18 @@ func (a *assessment) hasPort(name string) bool {
 func (a *assessment) ingress(ing *networkingv1.Ingress, leads map[string]*corev1.Service) (it Item, ok bool) {
 	it = Item{Ref: a.ref("Ingress", ing.Name), Severity: live.OK}
 	var ways []string
-	add := func(host, path string, b *networkingv1.IngressBackend) {
-		if b == nil || b.Service == nil {
-			return
-		}
-		svc := leads[b.Service.Name]
-		missing := svc == nil && a.Services.State == live.Ready && b.Service.Name == a.Workload.Name && !a.exists(b.Service.Name)
-		if svc == nil && !missing {
-			return
-		}
-		if host == "" {
-			host = "any host"
-		}
-		ways = append(ways, fmt.Sprintf("%s%s to %s", clean(host), clean(path), clean(b.Service.Name)))
+	for _, w := range waysOf(ing) {
+		svc := leads[w.to.Name]
+		missing := svc == nil && a.Services.State == live.Ready && w.to.Name == a.Workload.Name && !a.exists(w.to.Name)
 		switch {
 		case missing:
-			it.note(live.Fail, fmt.Sprintf("Service %s does not exist", b.Service.Name))
-		case !servicePort(svc, b.Service.Port):
-			it.note(live.Fail, fmt.Sprintf("Service %s has no port %s", b.Service.Name, portName(b.Service.Port)))
-		}
-	}
-	add("", "", ing.Spec.DefaultBackend)
-	for _, rule := range ing.Spec.Rules {
-		if rule.HTTP == nil {
+			it.note(live.Fail, fmt.Sprintf("Service %s does not exist", w.to.Name))
+		case svc == nil:
 			continue
+		case !servicePort(svc, w.to.Port):
+			it.note(live.Fail, fmt.Sprintf("Service %s has no port %s", w.to.Name, portName(w.to.Port)))
 		}
-		for i := range rule.HTTP.Paths {
-			add(rule.Host, rule.HTTP.Paths[i].Path, &rule.HTTP.Paths[i].Backend)
-		}
+		ways = append(ways, w.from+" to "+clean(w.to.Name))
 	}
 	if len(ways) == 0 {
 		return it, false
@@ -264,6 +248,34 @@ func (a *assessment) ingress(ing *networkingv1.Ingress, leads map[string]*corev1
 		it.note(live.Info, "no controller has given it an address")
 	}
 	return it, true
+}
+
+// way is one host and path of an Ingress and where it leads.
+type way struct {
+	from string
+	to   *networkingv1.IngressServiceBackend
+}
+
+func waysOf(ing *networkingv1.Ingress) []way {
+	var out []way
+	if b := ing.Spec.DefaultBackend; b != nil && b.Service != nil {
+		out = append(out, way{"any host", b.Service})
+	}
+	for _, rule := range ing.Spec.Rules {
+		if rule.HTTP == nil {
+			continue
+		}
+		host := clean(rule.Host)
+		if host == "" {
+			host = "any host"
+		}
+		for i := range rule.HTTP.Paths {
+			if p := &rule.HTTP.Paths[i]; p.Backend.Service != nil {
+				out = append(out, way{host + clean(p.Path), p.Backend.Service})
+			}
+		}
+	}
+	return out
 }
 
 func (a *assessment) exists(service string) bool {

@@ -341,46 +341,54 @@ func (a *assessment) recent(p *Probe) bool {
 // not.
 func (a *assessment) readiness(p *Probe, c *Container) {
 	if c.Ready {
-		since := time.Time{}
-		if a.condition != nil && a.condition.Status == corev1.ConditionTrue {
-			since = later(a.condition.LastTransitionTime.Time, c.Running)
-		}
-		p.set(Passing, live.OK, since, "the container is reported ready")
-		if a.fails(p, c.Running) && p.LastFailure.After(since) && a.recent(p) && !p.Errored {
-			p.Severity = live.Warn
-			p.Text = foreign.Text(fmt.Sprintf("still counts as ready, but the last probe known has failed: %s take the pod out", plural(p.Spec.Failure, "failure")+" in a row"))
-			a.deadline(p)
-		}
+		a.isReady(p, c)
 		return
 	}
-	_, most := p.Spec.Window()
 	lost := a.condition != nil && a.condition.Status == corev1.ConditionFalse && a.condition.LastTransitionTime.After(c.Running.Add(time.Second))
 	first := c.Running.Add(p.Spec.InitialDelay + p.Spec.Period + p.Spec.Timeout)
-	if !a.fails(p, c.Running) && !lost && a.now.Before(first.Add(eventLag)) {
+	fails := a.fails(p, c.Running)
+	if !fails && !lost && a.now.Before(first.Add(eventLag)) {
 		p.set(Starting, live.Info, c.Running, "has not passed yet; the first answer is due")
 		p.Deadline = first
 		a.recheck(first.Add(eventLag))
 		return
 	}
-	since := c.Running
+	since, sev := c.Running, live.Fail
 	if lost && a.unready <= 1 {
 		since = a.condition.LastTransitionTime.Time
 	}
-	text := "the container is reported not ready"
-	switch {
-	case a.Pod.Status.Phase == corev1.PodRunning && a.fails(p, c.Running):
-	case !a.EventsKnown:
-		text += "; its events could not be read"
-	case p.LastFailure.IsZero():
-		text += "; no failure is among the events kept, which proves nothing"
-	default:
-		text += "; the failures known belong to an earlier run of the container"
-	}
-	sev := live.Fail
-	if !lost && a.now.Sub(c.Running) < most && !a.fails(p, c.Running) {
+	if _, most := p.Spec.Window(); !lost && !fails && a.now.Sub(c.Running) < most {
 		sev = live.Warn
 	}
-	p.set(Failing, sev, since, text)
+	p.set(Failing, sev, since, "the container is reported not ready"+a.silence(p, fails))
+}
+
+// silence says why no failure is known of a container that is not ready.
+func (a *assessment) silence(p *Probe, fails bool) string {
+	switch {
+	case fails:
+		return ""
+	case !a.EventsKnown:
+		return "; its events could not be read"
+	case p.LastFailure.IsZero():
+		return "; no failure is among the events kept, which proves nothing"
+	}
+	return "; the failures known belong to an earlier run of the container"
+}
+
+// isReady judges a readiness probe whose last decision was good: the run of
+// failures that undoes it may have begun.
+func (a *assessment) isReady(p *Probe, c *Container) {
+	since := time.Time{}
+	if a.condition != nil && a.condition.Status == corev1.ConditionTrue {
+		since = later(a.condition.LastTransitionTime.Time, c.Running)
+	}
+	p.set(Passing, live.OK, since, "the container is reported ready")
+	if a.fails(p, c.Running) && p.LastFailure.After(since) && a.recent(p) && !p.Errored {
+		p.Severity = live.Warn
+		p.Text = foreign.Text("still counts as ready, but the last probe known has failed: " + failures(p.Spec.Failure) + " in a row take the pod out")
+		a.deadline(p)
+	}
 }
 
 // liveness: nothing is reported but the restarts it causes. A container that
@@ -395,7 +403,7 @@ func (a *assessment) liveness(p *Probe, c *Container) {
 		if p.Failures < min(2, p.Spec.Failure) {
 			sev = live.Warn
 		}
-		p.set(Failing, sev, since, "the last probe known has failed; the container is restarted after "+plural(p.Spec.Failure, "failure")+" in a row")
+		p.set(Failing, sev, since, "the last probe known has failed; the container is restarted after "+failures(p.Spec.Failure)+" in a row")
 		a.deadline(p)
 		return
 	}

@@ -15,7 +15,7 @@ import (
 // /metrics/probes, which takes rights on the node (nodes/metrics).
 func (s Spec) notKnown() []string {
 	out := []string{
-		fmt.Sprintf("how many of the %s in a row it stands at", plural(s.Failure, "failure")),
+		fmt.Sprintf("how many of the %s in a row it stands at", failures(s.Failure)),
 		"when it last ran, and how long the answer took (lastProbeTime is always null)",
 		"what was in the answer: the kubelet leaves the body out",
 	}

@@ -214,7 +214,7 @@ func (s Spec) Timing() string {
 	if s.InitialDelay > 0 {
 		fmt.Fprintf(&b, "after %s, ", short(s.InitialDelay))
 	}
-	fmt.Fprintf(&b, "every %s, timeout %s, %s", short(s.Period), short(s.Timeout), plural(s.Failure, "failure"))
+	fmt.Fprintf(&b, "every %s, timeout %s, %s", short(s.Period), short(s.Timeout), failures(s.Failure))
 	if s.Success > 1 {
 		fmt.Fprintf(&b, ", %d passes", s.Success)
 	}
@@ -324,9 +324,9 @@ func short(d time.Duration) string {
 	return s
 }
 
-func plural(n int, what string) string {
+func failures(n int) string {
 	if n == 1 {
-		return "1 " + what
+		return "1 failure"
 	}
-	return strconv.Itoa(n) + " " + what + "s"
+	return strconv.Itoa(n) + " failures"
 }

@@ -241,7 +241,7 @@ func (p *Pane) readPods(after time.Duration) tea.Cmd {
 	}
 	p.reading = true
 	reads := p.reads
-	return pane.Run(p.env.Tasks, p.id, readSlot, "read the probes of "+w.Ref.String(), readTimeout, func(ctx context.Context) (tea.Msg, error) {
+	return pane.Run(p.env.Tasks, p.id, readSlot, "read the probes of "+w.String(), readTimeout, func(ctx context.Context) (tea.Msg, error) {
 		if after > 0 && reads.Pause != nil {
 			if err := reads.Pause(ctx, after); err != nil {
 				return nil, err

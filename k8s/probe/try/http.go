@@ -41,7 +41,7 @@ func (t *attempt) http() error {
 	if err != nil {
 		return plain(err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // it was read as far as it matters
 	t.took()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // a body that breaks off changes nothing about the status
 	r := t.result

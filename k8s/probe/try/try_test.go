@@ -137,8 +137,9 @@ func closedPort(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	address := l.Addr().String()
+	_ = l.Close() // nobody has connected
+	return address
 }
 
 // lateRefusal is what a connection through the API server does: it stands, and
@@ -185,7 +186,7 @@ func TestTCP(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -193,7 +194,7 @@ func TestTCP(t *testing.T) {
 				return
 			}
 			fmt.Fprint(c, "SSH-2.0\r\n")
-			c.Close()
+			_ = c.Close()
 		}
 	}()
 	if r := run(t, to(l.Addr().String()), spec(t, tcp())); r.Outcome != try.Passed || r.Answer != "accepts connections, and speaks first" {
