@@ -40,6 +40,7 @@ func (c *calculation) metric(i int) Metric {
 	case reading.State == Live && c.in.PodsErr != "" && m.needsPods():
 		c.fromStatus(&m, i, "its pods could not be read: "+c.in.PodsErr.String())
 	case reading.State == Live:
+		m.Odd = odd(reading)
 		c.live(&m, spec, reading)
 	case reading.State.fails():
 		m.fail(reading.Err.String())
@@ -47,6 +48,28 @@ func (c *calculation) metric(i int) Metric {
 		c.fromStatus(&m, i, reading.Err.String())
 	}
 	return m
+}
+
+// beyond is more than anything measures: a thousand million million.
+const beyond = 1e18
+
+// odd says what is wrong with values that the controller takes as they are.
+func odd(r Reading) string {
+	below, above := false, false
+	look := func(v int64) { below, above = below || v < 0, above || v > beyond }
+	for _, s := range r.Pods {
+		look(s.Value)
+	}
+	for _, v := range r.Values {
+		look(v)
+	}
+	switch {
+	case below:
+		return "the metrics API gives values below 0, which nothing uses; the controller computes with them"
+	case above:
+		return "the metrics API gives values beyond all measure; the controller computes with them"
+	}
+	return ""
 }
 
 // needsPods reports a metric whose proposal depends on which pods there are.

@@ -136,6 +136,8 @@ type Metric struct {
 	Raw, Filled, Proposal int
 	// Note says in words what happened on the way; empty when nothing did.
 	Note string
+	// Odd says that a value cannot be true: below zero, or beyond all measure.
+	Odd string
 }
 
 // Groups are the pods as the controller sorts them, by name.
