@@ -104,7 +104,8 @@ var houseRules = []rule{
 	{
 		why: "assessment is pure: no client, no connection",
 		covers: func(p string) bool {
-			return p == "midwatch/k8s/rollout" || p == "midwatch/k8s/probe" || p == "midwatch/k8s/depend"
+			return p == "midwatch/k8s/rollout" || p == "midwatch/k8s/probe" || p == "midwatch/k8s/depend" ||
+				p == "midwatch/k8s/hpa"
 		},
 		denies: func(p string, l listed) bool {
 			return strings.HasPrefix(p, "k8s.io/client-go/") || under(p, "k8s/connect", "k8s/watch")

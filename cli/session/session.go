@@ -90,12 +90,15 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 		lock.Bind(cluster.Context, id)
 		return id
 	}
+	scalers := o.scalers(cluster, hub)
 	return &app.Session{
-		Where: where, Hub: hub, Cluster: cluster, Watch: sources,
+		Scalers: scalers,
+		Where:   where, Hub: hub, Cluster: cluster, Watch: sources,
 		Change: change.New(change.Client{Typed: cluster.Typed(), Dynamic: cluster.Dynamic(), Context: cluster.Context, ClusterUID: uid}, o.Clock),
 		Gate:   action.NewGate(lock, o.Journal, o.Clock, cluster.User(), action.ProtectContexts(o.Protected)),
 		Close: func() {
 			cancel()
+			scalers.Close()
 			sources.Close()
 			cluster.Close()
 		},

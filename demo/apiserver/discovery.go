@@ -72,7 +72,7 @@ func (s *Server) document(path string) any {
 			return &g
 		}
 	}
-	return nil
+	return s.aggregatedDocument(group)
 }
 
 func (s *Server) versionInfo() *version.Info {

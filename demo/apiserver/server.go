@@ -59,14 +59,15 @@ type Server struct {
 	serving  sync.WaitGroup
 	upgraded map[io.Closer]bool // connections that are no longer the HTTP server's
 
-	mu       sync.Mutex // guards what follows
-	connects map[string]http.HandlerFunc
-	logs     LogSource
-	ports    PortSource
-	faults   []*faultRule
-	rules    []Rule
-	ruled    bool
-	log      requestLog
+	mu         sync.Mutex // guards what follows
+	connects   map[string]http.HandlerFunc
+	aggregated map[string]aggregatedGroup
+	logs       LogSource
+	ports      PortSource
+	faults     []*faultRule
+	rules      []Rule
+	ruled      bool
+	log        requestLog
 }
 
 // New starts a server.
@@ -149,6 +150,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if req.Resource == "" {
 		s.serveDocument(rec, r)
+		return
+	}
+	if s.serveAggregated(rec, &req) {
 		return
 	}
 	if err := s.serveResource(rec, &req); err != nil {

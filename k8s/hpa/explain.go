@@ -152,7 +152,7 @@ func (c *calculation) nothing(e *Explanation, p proposal) {
 func (c *calculation) metricSteps(e *Explanation, p proposal) {
 	text := p.rawBy.why()
 	if n := len(e.Metrics); n > 1 {
-		text = fmt.Sprintf("the highest of %d: %s", n, text)
+		text = fmt.Sprintf("%s: of %d metrics this asks for the most", text, n)
 	}
 	e.step(Step{Name: StepMetrics, In: c.current, Out: p.raw, Text: text, Approx: p.rawBy.FromStatus})
 	text = "every pod gives its metrics"

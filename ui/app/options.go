@@ -10,6 +10,7 @@ import (
 	"midwatch/k8s"
 	"midwatch/k8s/change"
 	"midwatch/k8s/connect"
+	"midwatch/k8s/hpawatch"
 	"midwatch/k8s/watch"
 	"midwatch/live"
 	"midwatch/ui/pane"
@@ -52,6 +53,9 @@ type Session struct {
 	Watch   Watcher
 	Change  *change.Planner
 	Gate    *action.Gate
+	// Scalers explains autoscalers while they are looked at; nil in tests
+	// without a cluster.
+	Scalers *hpawatch.Source
 	// Close ends everything the session started and waits for it. It is
 	// called off the UI goroutine.
 	Close func()

@@ -32,6 +32,7 @@ func Panes() []Kind {
 		{ID: pane.Board, Base: 1, Place: PlaceFirst, Scoped: true, Names: []string{"workloads", "board", "wl"}, Title: "every workload, the worst first", New: newBoard},
 		{ID: pane.Rollout, Base: 2, Place: PlaceDetail, Names: []string{"rollout", "details"}, Title: "the selected workload: why, what changed, its pods", New: newRollout},
 		{ID: pane.Pods, Base: 3, Place: PlaceParts, Scoped: true, Names: []string{"pods", "pod", "po"}, Title: "the pods of the scope", New: newPods},
+		hpaKind(),
 		{ID: pane.Events, Base: 4, Place: PlaceStrip, Scoped: true, Names: []string{"events", "event", "ev"}, Title: "what the cluster warns of", New: newEvents},
 		{ID: pane.Probes, Base: 5, Place: PlaceDetail, Names: []string{"probes", "probe"}, Title: "the selected workload's probes: what they do, since when, try one now", New: newProbes},
 		{ID: pane.Hangs, Base: 7, Place: PlaceDetail, Names: []string{"hangs", "hangs on", "deps", "services", "svc"}, Title: "what the selected workload hangs on: traffic, configuration, storage, room", New: newHangs},

@@ -25,6 +25,9 @@ type outline struct {
 	p     *Pane
 	lines []*line
 	open  bool // the present section is unfolded
+	// told are the groups of pods that were named already: usually all metrics
+	// lack the same ones.
+	told map[string]bool
 }
 
 // arrange makes the lines anew, for the width drawn last.
@@ -33,7 +36,7 @@ func (p *Pane) arrange() {
 		p.table.SetRows(nil)
 		return
 	}
-	o := &outline{p: p, open: true}
+	o := &outline{p: p, open: true, told: map[string]bool{}}
 	if e := p.view.Explanation; e != nil {
 		o.summary(e)
 		o.metrics(e)
@@ -124,7 +127,7 @@ func (o *outline) summary(e *hpa.Explanation) {
 		join := widget.NewJoin(d.Styles)
 		join.Add(theme.Muted, "  "+e.Name+" keeps "+strconv.Itoa(e.Min)+" to "+strconv.Itoa(e.Max))
 		join.Add(confidenceToken(e.Confidence), confidence(e.Confidence))
-		join.Add(theme.Muted, "metrics read "+widget.Since(d.Now, v.Read)+" ago, every 15s: they cannot be watched")
+		join.Add(theme.Muted, "read "+widget.Since(d.Now, v.Read)+" ago, every 15s: metrics cannot be watched")
 		return join.Rich()
 	}})
 }

@@ -74,7 +74,8 @@ func (o *outline) metric(i int, m *hpa.Metric, name, value int) {
 		names []string
 		what  string
 	}{{m.Groups.Missing, "without metric"}, {m.Groups.Unready, "not ready"}, {m.Groups.Ignored, "ending"}} {
-		if len(g.names) > 0 {
+		if len(g.names) > 0 && !o.told[g.what+strings.Join(g.names, "/")] {
+			o.told[g.what+strings.Join(g.names, "/")] = true
 			text := fmt.Sprintf("    %s: %s", g.what, widget.List(g.names, 3))
 			o.wrapped(fmt.Sprintf("%s/group/%d", key, j), widget.Say(theme.Muted, text), 4+len(g.what)+2)
 		}

@@ -23,7 +23,7 @@ func (p *Pane) View(env *pane.Env, r pane.Rect) string {
 	if busy := p.verbs.Busy(); busy != "" && r.H > 3 {
 		head = append(head, widget.Say(theme.Info, busy+" is being made"))
 	}
-	if p.view != nil && p.view.Explanation == nil && r.H > 3 {
+	if p.view != nil && p.view.Explanation == nil && p.table.Len() > 0 && r.H > 3 {
 		head = append(head, p.empty(env)...)
 	}
 	p.table.Empty = p.empty(env)

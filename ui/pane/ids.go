@@ -12,6 +12,7 @@ const (
 	Journal ID = "journal"
 	Probes  ID = "probes"
 	Hangs   ID = "hangs"
+	HPA     ID = "hpa"
 )
 
 // Arguments of [OpenMsg].
