@@ -57,6 +57,7 @@ func TestStatusOfTheDemo(t *testing.T) {
 		Workloads []struct {
 			Namespace, Name, Phase, Severity string
 			Rollout                          struct{ BlockedBy []string }
+			Causes                           []struct{ Kind, Text string }
 			Probes                           []struct{ Pod, Container, Probe, State, LastMessage string }
 		}
 	}
@@ -87,6 +88,15 @@ func TestStatusOfTheDemo(t *testing.T) {
 	}
 	for key := range want {
 		t.Errorf("%s is not on the board", key)
+	}
+	causes := map[string]string{
+		"payments-api": "crash: exits 1: KeyError: 'STRIPE_WEBHOOK_SECRET'", "invoice-pdf": "oom: OOMKilled at its 256Mi limit", "search": "ordered-ready: OrderedReady never replaces a pod that is not ready on an older revision",
+		"checkout": "readiness: readiness GET :8000/readyz answers 503", "log-agent": "image: cannot pull log-agent:v3.3.0: not built for this node's platform",
+	}
+	for _, w := range board.Workloads {
+		if want, ok := causes[w.Name]; ok && (len(w.Causes) == 0 || w.Causes[0].Kind+": "+w.Causes[0].Text != want) {
+			t.Errorf("%s: causes %+v, want %s", w.Name, w.Causes, want)
+		}
 	}
 }
 

@@ -38,6 +38,8 @@ func behave(pod *corev1.Pod, c *corev1.Container) controllers.Behaviour {
 		return controllers.Behaviour{PullError: `rpc error: code = NotFound desc = failed to pull and unpack image "` + c.Image + `": no match for platform in manifest: not found`}
 	case strings.HasPrefix(image, "webhook-relay:") && restarts(pod) < 2:
 		return controllers.Behaviour{RunFor: 29 * time.Hour, Exit: controllers.Exit{Code: 137, Reason: "OOMKilled"}}
+	case strings.HasPrefix(image, "invoice-pdf:") && c.Resources.Limits.Memory().Value() < 400<<20:
+		return controllers.Behaviour{Pull: 1300 * time.Millisecond, ReadyAfter: time.Minute, RunFor: 11 * time.Second, Exit: controllers.Exit{Code: 137, Reason: "OOMKilled"}}
 	case strings.HasPrefix(image, "cart:"):
 		return controllers.Behaviour{Pull: 900 * time.Millisecond}
 	}

@@ -32,6 +32,22 @@ func webhookRelay() app {
 		tool: "helm", team: "payments"}
 }
 
+func invoicePDF() app {
+	return app{namespace: "payments", name: "invoice-pdf", container: "renderer", image: "invoice-pdf:v1.7.2", replicas: 2, surge: "1", unavailable: "0",
+		cpu: "200m", memory: "256Mi", limits: [2]string{"800m", "512Mi"}, probes: true, tool: "argocd-controller", team: "payments"}
+}
+
+// invoiceBeats: a release that halved the memory limit. The renderer needs more on its first document and is killed.
+func invoiceBeats() []beat {
+	a := invoicePDF()
+	small := a
+	small.image, small.memory, small.limits = "invoice-pdf:v1.8.0", "128Mi", [2]string{"800m", "256Mi"}
+	return []beat{
+		{14 * day, deployed(a)},
+		{4 * time.Minute, released(small, small.image)},
+	}
+}
+
 // paymentsBeats: a release that crashes on start (its deadline has passed), a database, a service that follows its load, and a
 // relay that was killed for memory twice and runs again.
 func paymentsBeats() []beat {

@@ -21,7 +21,7 @@ func usScript() script {
 			{"node-4", "us-east-1a", "arm64", "8", "32Gi"}, {"node-5", "us-east-1b", "amd64", "8", "32Gi"}, {"node-6", "us-east-1c", "amd64", "8", "32Gi"},
 		},
 	}
-	for _, part := range [][]beat{fastapiBeats(), checkoutBeats(), cartBeats(), catalogBeats(), searchBeats(), quietShopBeats(), paymentsBeats(), platformBeats()} {
+	for _, part := range [][]beat{fastapiBeats(), checkoutBeats(), cartBeats(), catalogBeats(), searchBeats(), quietShopBeats(), paymentsBeats(), invoiceBeats(), platformBeats()} {
 		s.beats = append(s.beats, part...)
 	}
 	s.kinds, s.beats = withRollouts(s.kinds, s.beats)

@@ -206,6 +206,21 @@ func TestSituations(t *testing.T) {
 			t.Error("no pod of it backs off")
 		}
 	})
+	t.Run("killed for memory after the limit was halved", func(t *testing.T) {
+		if p := progressing(n.deployment("payments", "invoice-pdf")); p.Reason != "ReplicaSetUpdated" {
+			t.Errorf("progressing %+v", p)
+		}
+		killed := 0
+		for _, p := range n.podsOf("payments", "invoice-pdf") {
+			end := p.Status.ContainerStatuses[0].LastTerminationState.Terminated
+			if end != nil && end.Reason == "OOMKilled" && p.Spec.Containers[0].Resources.Limits.Memory().String() == "256Mi" {
+				killed++
+			}
+		}
+		if killed != 1 {
+			t.Errorf("%d pods were killed for memory, want the new one", killed)
+		}
+	})
 	t.Run("autoscaler at its maximum", func(t *testing.T) {
 		h, err := n.client.AutoscalingV2().HorizontalPodAutoscalers("shop").Get(t.Context(), "catalog", metav1.GetOptions{})
 		if err != nil {
