@@ -16,6 +16,9 @@ type boardCache struct {
 	board   *Board
 	changes uint64
 	recheck time.Time
+	// ranked are the entries in the order of the last board: one that moves
+	// between two boards is cheaper to place than all of them are to sort.
+	ranked []*entry
 }
 
 // boardNow judges what changed and returns the board, the same one as before
@@ -37,16 +40,33 @@ func (r *run) boardNow() (*Board, time.Time) {
 	fresh.Pods, fresh.PodsReady = len(w.podTable.rows), w.podsReady
 	fresh.Workloads = make([]*k8s.Workload, 0, len(w.objects))
 	c.recheck = time.Time{}
-	for _, e := range w.objects {
-		if e.judged == nil {
-			continue // arrived since; it is dirty and comes with the next board
-		}
+	c.rank(w)
+	for _, e := range c.ranked {
 		fresh.Workloads = append(fresh.Workloads, e.judged)
 		c.recheck = sooner(c.recheck, e.recheck)
 	}
-	slices.SortFunc(fresh.Workloads, byRank)
 	c.board, c.changes = fresh, w.changes
 	return fresh, c.recheck
+}
+
+// rank brings the entries up to date: those that are gone leave, those judged
+// for the first time come, all are in order. Entries that arrived since the
+// judging are dirty and come with the next board. The caller holds the world's
+// lock.
+func (c *boardCache) rank(w *world) {
+	c.ranked = slices.DeleteFunc(c.ranked, func(e *entry) bool { return w.objects[e.object.UID] != e })
+	if len(c.ranked) < len(w.objects) {
+		for _, e := range w.objects {
+			if e.judged != nil && !e.ranked {
+				e.ranked = true
+				c.ranked = append(c.ranked, e)
+			}
+		}
+	}
+	order := func(a, b *entry) int { return byRank(a.judged, b.judged) }
+	if !slices.IsSortedFunc(c.ranked, order) {
+		slices.SortFunc(c.ranked, order)
+	}
 }
 
 func sameFlags(a, b *Board) bool {

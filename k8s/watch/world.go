@@ -55,6 +55,8 @@ type entry struct {
 	read read
 	// recheck is when the verdict changes by itself; zero for never.
 	recheck time.Time
+	// ranked is true once it is among the board's.
+	ranked bool
 	// probe tells how its own pods are being read; see probe.go.
 	probe probeState
 }
