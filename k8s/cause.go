@@ -1,6 +1,8 @@
 package k8s
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"midwatch/foreign"
@@ -116,6 +118,35 @@ type Cause struct {
 	Exit *Exit `json:"exit,omitempty"`
 	// Next is what to do about it.
 	Next string `json:"next,omitempty"`
+}
+
+// Tally is "4/5 new pods".
+func (c *Cause) Tally() string {
+	noun := "pods"
+	if c.Of == 1 {
+		noun = "pod"
+	}
+	if c.Which != "" {
+		noun = c.Which + " " + noun
+	}
+	return fmt.Sprintf("%d/%d %s", c.Count, c.Of, noun)
+}
+
+// Short is the verdict for a narrow column, which cuts the end: the cause
+// before the counts, what to delete before why. Without a cause that waiting
+// will not mend it is the message.
+func (v *Verdict) Short() string {
+	if len(v.Causes) == 0 || !v.Causes[0].Fatal || v.Phase == PhasePaused {
+		return v.Message.String()
+	}
+	c := &v.Causes[0]
+	switch {
+	case c.Kind == CauseOrdered:
+		return "delete " + strings.Join(c.Pods, ", ") + ": " + c.Text.String()
+	case c.Step == 1:
+		return c.Text.String()
+	}
+	return c.Text.String() + ", " + c.Tally()
 }
 
 // Exit is how a container ended.

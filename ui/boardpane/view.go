@@ -221,12 +221,18 @@ func nameCell(_ widget.Draw, w *k8s.Workload) widget.Rich {
 	return widget.Rich{{Token: theme.Muted, Text: k8s.ShortKind(w.Kind) + "/"}, {Token: theme.Text, Text: w.Name}}
 }
 
-func whyCell(_ widget.Draw, w *k8s.Workload) widget.Rich {
+// whyCell is the sentence, or where it does not fit its beginning that tells
+// more.
+func whyCell(d widget.Draw, w *k8s.Workload) widget.Rich {
 	token := theme.Severity(w.Verdict.Severity)
 	if w.Verdict.Severity == live.OK {
 		token = theme.Muted
 	}
-	return widget.Say(token, why(w))
+	text := why(w)
+	if widget.Width(text) > d.W {
+		text = w.Verdict.Short()
+	}
+	return widget.Say(token, text)
 }
 
 // ready is available pods of wanted ones.

@@ -38,7 +38,7 @@ func (o *outline) cause(c *k8s.Cause, key string) {
 		token = theme.Info
 	}
 	pod := o.p.podNamed(c.Pods)
-	for i, part := range (widget.Rich{{Token: theme.Muted, Text: "  " + tally(c) + "  "}, {Token: token, Text: c.Text.String()}}).Wrap(max(o.p.width, 8), 4) {
+	for i, part := range (widget.Rich{{Token: theme.Muted, Text: "  " + c.Tally() + "  "}, {Token: token, Text: c.Text.String()}}).Wrap(max(o.p.width, 8), 4) {
 		l := &line{key: key + "/" + strconv.Itoa(i), pod: pod, draw: func(widget.Draw) widget.Rich { return part }}
 		if c.Kind == k8s.CauseOrdered && pod != nil {
 			l.says = "delete " + pod.Name
@@ -57,19 +57,6 @@ func (o *outline) cause(c *k8s.Cause, key string) {
 	if c.Next != "" {
 		o.wrapped(key+"/next", widget.Rich{{Token: theme.Muted, Text: "    do  "}, {Token: theme.Text, Text: c.Next}}, 8)
 	}
-}
-
-// tally is "4/5 new pods".
-func tally(c *k8s.Cause) string {
-	which := c.Which
-	if which != "" {
-		which += " "
-	}
-	noun := "pods"
-	if c.Of == 1 {
-		noun = "pod"
-	}
-	return fmt.Sprintf("%d/%d %s%s", c.Count, c.Of, which, noun)
 }
 
 // causeTimes is since when, how often, how long the last run was, and when the

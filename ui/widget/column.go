@@ -25,7 +25,8 @@ type Column[T any] struct {
 	// Measure is how wide a row's cell wants to be. It is asked for every row
 	// that is set, so it must be cheap and must not depend on the time.
 	Measure func(row T) int
-	// Cell makes a row's cell; d tells the time and the theme.
+	// Cell makes a row's cell; d tells the cell's width, the time and the
+	// theme.
 	Cell func(d Draw, row T) Rich
 }
 

@@ -279,7 +279,7 @@ func (t *Table[T]) row(b *strings.Builder, d Draw, widths []int, at, w int) {
 		if len(out) > first {
 			out = append(out, Piece{theme.Text, " "})
 		}
-		cell := t.columns[i].Cell(d, row)
+		cell := t.columns[i].Cell(Draw{W: n, H: 1, Now: d.Now, Styles: d.Styles, Focused: d.Focused}, row)
 		if t.columns[i].Middle {
 			cell = cell.clipMiddle(n, more)
 		}
