@@ -96,6 +96,15 @@ func checkComplete(t *testing.T, in Input) {
 	if len(v.Evidence) > maxEvidence {
 		t.Errorf("%d pieces of evidence", len(v.Evidence))
 	}
+	for i := range v.Causes {
+		c := &v.Causes[i]
+		if c.Text == "" || c.Next == "" || rungOf(c.Kind).Kind != c.Kind || c.Count > c.Of || len(c.Pods) > maxCausePods || relative.MatchString(c.Text.String()) {
+			t.Errorf("cause %+v leaves something out", c)
+		}
+	}
+	if len(v.Clues) > maxClues {
+		t.Errorf("%d clues", len(v.Clues))
+	}
 	for _, e := range v.Evidence {
 		if e.Kind == "" || e.Ref == "" || e.Text == "" {
 			t.Errorf("evidence %+v cannot be opened", e)

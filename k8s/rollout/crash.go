@@ -53,9 +53,40 @@ func (a *assessment) killer(p *k8s.PodRow, c *Container, f *finding) {
 		return
 	}
 	a.ask(p.Ref())
-	probe := ""
+	var about []*k8s.Event
 	for _, e := range a.eventsOf(p.Ref()) {
-		if e.Reason != "Killing" || !near(e, f) || (containerOfEvent(e) != "" && containerOfEvent(e) != f.container) {
+		if name := containerOfEvent(e); name == "" || name == f.container {
+			about = append(about, e)
+		}
+	}
+	probe := killedBy(about, f)
+	answer := ""
+	for _, e := range about {
+		got, ok := killingAnswer(e, probe, f)
+		if !ok || answer != "" {
+			continue
+		}
+		probe, answer = got.probe, got.answer
+		if f.event == nil {
+			f.event = e
+		}
+	}
+	if probe == "" {
+		return
+	}
+	f.kind, f.probe, f.endpoint = k8s.CauseLiveness, probe, c.endpoint(probe)
+	if probe == "startup" {
+		f.kind = k8s.CauseStartupKill
+	}
+	f.text = "killed: " + probeText(probe, f.endpoint, orWord(answer, "failed"))
+	f.detail = f.event.Message.String()
+}
+
+// killedBy is the probe that the kubelet says it kills the container for;
+// empty when it says none, or another reason.
+func killedBy(about []*k8s.Event, f *finding) (probe string) {
+	for _, e := range about {
+		if e.Reason != "Killing" || !near(e, f) {
 			continue
 		}
 		said := e.Message.String()
@@ -68,31 +99,24 @@ func (a *assessment) killer(p *k8s.PodRow, c *Container, f *finding) {
 			f.text, f.event = "killed because its definition changed", e
 		}
 	}
-	answer := ""
-	for _, e := range a.eventsOf(p.Ref()) {
-		if e.Reason != "Unhealthy" || (containerOfEvent(e) != "" && containerOfEvent(e) != f.container) {
-			continue
-		}
-		got, ok := parseProbe(combined(e.Message))
-		if !ok || got.errored || got.probe == "readiness" || (probe != "" && got.probe != probe) || (probe == "" && !near(e, f)) {
-			continue
-		}
-		if probe == "" || answer == "" {
-			probe, answer = got.probe, got.answer
-			if f.event == nil {
-				f.event = e
-			}
-		}
+	return probe
+}
+
+// killingAnswer reads an event about a failure of the probe that killed the
+// container, or while that is not known of one that may have: a readiness probe
+// kills nothing.
+func killingAnswer(e *k8s.Event, probe string, f *finding) (probeAnswer, bool) {
+	if e.Reason != "Unhealthy" {
+		return probeAnswer{}, false
 	}
-	if probe == "" {
-		return
+	got, ok := parseProbe(combined(e.Message))
+	switch {
+	case !ok || got.errored || got.probe == "readiness":
+		return probeAnswer{}, false
+	case probe == "":
+		return got, near(e, f)
 	}
-	f.kind, f.probe, f.endpoint = k8s.CauseLiveness, probe, c.endpoint(probe)
-	if probe == "startup" {
-		f.kind = k8s.CauseStartupKill
-	}
-	f.text = "killed: " + probeText(probe, f.endpoint, orWord(answer, "failed"))
-	f.detail = f.event.Message.String()
+	return got, got.probe == probe
 }
 
 // near reports whether an event lies at a container's end: not after it, and

@@ -113,7 +113,7 @@ func (a *assessment) stuckLeaving() []*k8s.PodRow {
 }
 
 // group examines pods that are not available and groups them by cause: fatal
-// groups first, then the larger ones.
+// groups first, then the larger ones, then the newer ones.
 func (a *assessment) group(pods []*k8s.PodRow, which string) []*trouble {
 	var groups []*trouble
 	var byCause map[string]*trouble
@@ -150,7 +150,7 @@ func (a *assessment) group(pods []*k8s.PodRow, which string) []*trouble {
 			}
 			return 1
 		}
-		return cmp.Or(cmp.Compare(len(y.pods), len(x.pods)), cmp.Compare(x.sameCause(), y.sameCause()))
+		return cmp.Or(cmp.Compare(len(y.pods), len(x.pods)), y.since.Compare(x.since), cmp.Compare(x.sameCause(), y.sameCause()))
 	})
 	return groups
 }
