@@ -139,6 +139,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	defer s.serving.Done()
 	req := parse(r)
+	// The answer's date is of the clock its objects' times are of.
+	w.Header().Set("Date", s.opts.Now().UTC().Format(http.TimeFormat))
 	rec := s.record(w, req)
 	defer rec.done()
 	if s.injectFault(rec, &req) {

@@ -3,6 +3,7 @@ package connect
 import (
 	"context"
 	"errors"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,6 +32,7 @@ type health struct {
 	wake chan struct{}
 
 	heard atomic.Int64 // nanoseconds since 1970; 0: never
+	skew  atomic.Int64 // nanoseconds the server's clock is ahead of ours
 	fine  atomic.Bool  // state is Ready: the path of every byte takes no lock
 
 	mu      sync.Mutex
@@ -73,6 +75,23 @@ func (h *health) ok() {
 		h.enter(live.Ready, Problem{}, now)
 	}
 }
+
+// dated compares the time an answer was made at with ours. The header has whole
+// seconds and the answer took its time to come, so a few seconds say nothing.
+func (h *health) dated(date string) {
+	at, err := http.ParseTime(date)
+	if err != nil {
+		return
+	}
+	ahead := at.Sub(h.clock.Now())
+	if ahead.Abs() < skewTolerance {
+		ahead = 0
+	}
+	h.skew.Store(int64(ahead))
+}
+
+// skewTolerance is how far two clocks may lie apart without anyone being told.
+const skewTolerance = 15 * time.Second
 
 // fail notes that the server could not be reached or would not have us.
 func (h *health) fail(err error) {

@@ -48,6 +48,7 @@ func (o *observer) RoundTrip(req *http.Request) (*http.Response, error) {
 		return resp, nil
 	}
 	o.health.ok()
+	o.health.dated(resp.Header.Get("Date"))
 	if resp.StatusCode != http.StatusSwitchingProtocols { // whose body is the connection itself
 		resp.Body = &heardBody{ReadCloser: resp.Body, ctx: ctx, health: o.health}
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
@@ -234,6 +235,10 @@ func (c *Cluster) RESTConfig() *rest.Config { return rest.CopyConfig(c.rest) }
 // last heard. State is Loading before the first answer, Ready, or Unreachable
 // with the reason in Err.
 func (c *Cluster) Health() live.Source { return c.health.source() }
+
+// Skew is how far the server's clock was ahead of this machine's when it
+// answered last; negative when it is behind, 0 within what cannot be told.
+func (c *Cluster) Skew() time.Duration { return time.Duration(c.health.skew.Load()) }
 
 // Problem explains why [Cluster.Health] is Unreachable; zero while it is not.
 func (c *Cluster) Problem() Problem {

@@ -22,7 +22,10 @@ type Input struct {
 	Events []*k8s.Event
 	// Nodes are those that were looked up, by name (see Verdict.Clues).
 	Nodes map[string]*Node
-	Now   time.Time
+	// Now is the time by the cluster's clock, Skew how far that is ahead of
+	// this machine's (negative: behind); 0 when they agree or nobody knows.
+	Now  time.Time
+	Skew time.Duration
 }
 
 // notObservedGrace is how long a controller may take to see a new spec before

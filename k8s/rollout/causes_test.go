@@ -187,7 +187,8 @@ not passed. The first rung that holds speaks. Pods with the same cause are count
   no event proves nothing, and is said so.
 - Pods of old revisions that fail the same way: "not this rollout".
 - PodDisruptionBudgets never block a rollout: controllers delete pods directly. They block evictions (a drain) only.
-- A cluster clock ahead of this machine's is named, and the cluster's is the one reckoned with. One that is behind cannot be told from old times.
+- A cluster clock ahead of this machine's or behind it is named (from the date of the API server's answers, and from times in our future), and the
+  cluster's is the one reckoned with.
 
 Situations are files of ` + "`k8s/rollout/testdata`, judged by `TestAssess/NAME`" + `. The test bed's are real: API server, scheduler and controllers, with a
 kubelet that is played (` + "`testbed/e2e`" + `); where there is none, a kubelet would have to be real too.

@@ -3,6 +3,7 @@ package rollout
 import (
 	"time"
 
+	"midwatch/foreign"
 	"midwatch/live"
 )
 
@@ -14,9 +15,17 @@ const skewTolerance = 15 * time.Second
 // checkClock looks for times that lie in our future: then the cluster's clock
 // is ahead of this machine's, and everything is reckoned by the newest time the
 // cluster told, or a container that has failed for minutes would count as just
-// started. That it is behind ours cannot be told from its times: they may
-// simply be old.
+// started. That it is behind ours cannot be told from its times, which may
+// simply be old, but from the date of its answers (see Input.Skew).
 func (a *assessment) checkClock() {
+	if a.Skew != 0 {
+		side := "ahead of"
+		if a.Skew < 0 {
+			side = "behind"
+		}
+		text := "the cluster's clock is " + a.Skew.Abs().Round(10*time.Second).String() + " " + side + " this machine's: ages on the screen are wrong by that, judged by the cluster's"
+		a.skewed = &live.Evidence{Kind: "clock", Ref: a.o.String(), Text: foreign.CleanN(text, maxText)}
+	}
 	newestSeen := time.Time{}
 	for _, e := range a.Events {
 		newestSeen = newest(newestSeen, e.Last)

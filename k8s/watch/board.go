@@ -34,8 +34,9 @@ func (r *run) boardNow() (*Board, time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	c := &r.board
+	skew := r.session.skew()
 	if c.board != nil && c.changes == w.changes && sameFlags(c.board, fresh) {
-		return c.board, c.recheck
+		return c.board, byOurs(c.recheck, skew)
 	}
 	fresh.Pods, fresh.PodsReady = len(w.podTable.rows), w.podsReady
 	fresh.Workloads = make([]*k8s.Workload, 0, len(w.objects))
@@ -46,7 +47,15 @@ func (r *run) boardNow() (*Board, time.Time) {
 		c.recheck = sooner(c.recheck, e.recheck)
 	}
 	c.board, c.changes = fresh, w.changes
-	return fresh, c.recheck
+	return fresh, byOurs(c.recheck, skew)
+}
+
+// byOurs is a time of the cluster's clock by ours.
+func byOurs(t time.Time, skew time.Duration) time.Time {
+	if t.IsZero() {
+		return t
+	}
+	return t.Add(-skew)
 }
 
 // rank brings the entries up to date: those that are gone leave, those judged

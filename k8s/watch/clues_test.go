@@ -121,3 +121,37 @@ func TestCluesAreBounded(t *testing.T) {
 		t.Errorf("%d clues held, want %d, the newest among them", len(w.clues), cluesHeld)
 	}
 }
+
+// skewed is a cluster whose connection knows that its clock is ahead.
+type skewed struct {
+	*cluster
+	by time.Duration
+}
+
+func (c skewed) Skew() time.Duration { return c.by }
+
+func TestTheClusterIsJudgedByItsOwnClock(t *testing.T) {
+	c := newCluster(t)
+	service(t, c, "shop", "checkout", 1, 0)
+	at := metav1.NewTime(time.Now().Add(-10 * time.Minute)) // ten minutes behind ours
+	p := pod("shop", "checkout", 0, false)
+	p.Status.ContainerStatuses[0] = corev1.ContainerStatus{Name: "api", State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at}}}
+	p.Status.StartTime, p.Status.Conditions[0].LastTransitionTime, p.CreationTimestamp = &at, at, at
+	put(t, c, p)
+	for by, fatal := range map[time.Duration]bool{0: true, -10 * time.Minute: false} {
+		s := Start(t.Context(), Options{Cluster: skewed{c, by}, Clock: &clock{}})
+		b, _, err := s.Once(deadline(t))
+		s.Close()
+		if err != nil || len(b.Workloads) != 1 || len(b.Workloads[0].Verdict.Causes) != 1 {
+			t.Fatalf("skew %s: board %+v: %v", by, b, err)
+		}
+		v := b.Workloads[0].Verdict
+		named := false
+		for _, e := range v.Evidence {
+			named = named || e.Text == "the cluster's clock is 10m0s behind this machine's: ages on the screen are wrong by that, judged by the cluster's"
+		}
+		if v.Causes[0].Fatal != fatal || named != (by != 0) {
+			t.Errorf("skew %s: %+v, evidence %+v", by, v.Causes[0], v.Evidence)
+		}
+	}
+}

@@ -38,10 +38,11 @@ const soonest = time.Second
 // judge assesses the workloads that changed, whose time has come, or of which
 // more is known than before, and returns how many that were. The world is
 // locked only while their rows are gathered and their verdicts stored.
-func (w *world) judge(now time.Time, known knowledge, assess assessor) int {
+func (w *world) judge(now time.Time, skew time.Duration, known knowledge, assess assessor) int {
 	jobs := w.gather(now, known)
 	judged := make([]*k8s.Workload, len(jobs))
 	for i, j := range jobs {
+		j.input.Skew = skew
 		verdict, status := assess(j.input)
 		judged[i] = workload(&j, verdict, status)
 	}

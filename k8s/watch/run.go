@@ -202,7 +202,8 @@ func (r *run) known() knowledge {
 // and for what else would tell more.
 func (r *run) judge() {
 	now := r.session.opts.Clock.Now()
-	r.world.judge(now, r.known(), r.session.opts.assess)
+	skew := r.session.skew()
+	r.world.judge(now.Add(skew), skew, r.known(), r.session.opts.assess)
 	r.prober.consider()
 	r.clues.consider(now)
 }

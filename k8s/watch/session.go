@@ -224,6 +224,16 @@ func (r *run) judgeable(now time.Time) error {
 	return why
 }
 
+// skew is how far the cluster's clock is ahead of ours, as far as its
+// connection knows. Everything the cluster tells has its times; so what passes
+// with time is reckoned by its clock.
+func (s *Session) skew() time.Duration {
+	if c, ok := s.opts.Cluster.(interface{ Skew() time.Duration }); ok {
+		return c.Skew()
+	}
+	return 0
+}
+
 func (s *Session) deny(r right) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

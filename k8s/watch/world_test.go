@@ -54,10 +54,10 @@ func TestOnlyWhatChangedIsAssessedAgain(t *testing.T) {
 	calls := map[string]int{}
 	now := time.Now()
 	known := knowledge{sets: all, pods: all}
-	if n := w.judge(now, known, counting(calls)); n != 50 {
+	if n := w.judge(now, 0, known, counting(calls)); n != 50 {
 		t.Fatalf("judged %d workloads at first, want all 50", n)
 	}
-	if n := w.judge(now.Add(time.Minute), known, counting(calls)); n != 0 {
+	if n := w.judge(now.Add(time.Minute), 0, known, counting(calls)); n != 0 {
 		t.Fatalf("judged %d workloads although nothing changed: %v", n, calls)
 	}
 	clear(calls)
@@ -66,7 +66,7 @@ func TestOnlyWhatChangedIsAssessedAgain(t *testing.T) {
 	if _, err := w.podTable.put(changed); err != nil {
 		t.Fatal(err)
 	}
-	if w.judge(now, known, counting(calls)); !cmp.Equal(calls, map[string]int{"service-007": 1}) {
+	if w.judge(now, 0, known, counting(calls)); !cmp.Equal(calls, map[string]int{"service-007": 1}) {
 		t.Errorf("a pod of service-007 changed, assessed %v", calls)
 	}
 	clear(calls)
@@ -74,14 +74,14 @@ func TestOnlyWhatChangedIsAssessedAgain(t *testing.T) {
 	if _, err := w.eventTable.put(event); err != nil {
 		t.Fatal(err)
 	}
-	if w.judge(now, known, counting(calls)); !cmp.Equal(calls, map[string]int{"service-009": 1}) {
+	if w.judge(now, 0, known, counting(calls)); !cmp.Equal(calls, map[string]int{"service-009": 1}) {
 		t.Errorf("an event on a pod of service-009 came, assessed %v", calls)
 	}
 	clear(calls)
 	if _, err := w.podTable.put(changed); err != nil { // the same version again, as after a relist
 		t.Fatal(err)
 	}
-	if w.judge(now, known, counting(calls)); len(calls) != 0 {
+	if w.judge(now, 0, known, counting(calls)); len(calls) != 0 {
 		t.Errorf("nothing changed in a relist, assessed %v", calls)
 	}
 }
@@ -99,13 +99,13 @@ func TestAVerdictIsRenewedWhenItsTimeComes(t *testing.T) {
 		return v, k8s.RolloutStatus{}
 	}
 	known := knowledge{sets: all, pods: all}
-	w.judge(now, known, soon)
+	w.judge(now, 0, known, soon)
 	clear(calls)
-	w.judge(now.Add(9*time.Second), known, soon)
+	w.judge(now.Add(9*time.Second), 0, known, soon)
 	if len(calls) != 0 {
 		t.Fatalf("assessed before the time: %v", calls)
 	}
-	w.judge(now.Add(10*time.Second), known, soon)
+	w.judge(now.Add(10*time.Second), 0, known, soon)
 	if !cmp.Equal(calls, map[string]int{"service-001": 1}) {
 		t.Errorf("assessed %v, want service-001", calls)
 	}
@@ -116,19 +116,19 @@ func TestPodsAreFoundWithoutReplicaSets(t *testing.T) {
 	for uid := range w.sets.rows {
 		w.sets.drop(uid)
 	}
-	w.judge(time.Now(), knowledge{sets: none, pods: all}, rollout.Assess)
+	w.judge(time.Now(), 0, knowledge{sets: none, pods: all}, rollout.Assess)
 	e := w.byKey["shop/Deployment/service-001"]
 	if got := w.podsFor(e, &setGuesses{world: w}); len(got) != 3 {
 		t.Fatalf("found %d pods by the ReplicaSet's name, want 3", len(got))
 	}
 	calls := map[string]int{}
-	w.judge(time.Now(), knowledge{sets: none, pods: all}, counting(calls))
+	w.judge(time.Now(), 0, knowledge{sets: none, pods: all}, counting(calls))
 	changed := pod("shop", "service-001", 1, false)
 	changed.ResourceVersion = "999999"
 	if _, err := w.podTable.put(changed); err != nil {
 		t.Fatal(err)
 	}
-	w.judge(time.Now(), knowledge{sets: none, pods: all}, counting(calls))
+	w.judge(time.Now(), 0, knowledge{sets: none, pods: all}, counting(calls))
 	if !cmp.Equal(calls, map[string]int{"service-001": 1}) {
 		t.Errorf("assessed %v, want service-001", calls)
 	}
@@ -136,7 +136,7 @@ func TestPodsAreFoundWithoutReplicaSets(t *testing.T) {
 
 func TestARecreatedWorkloadIsAnother(t *testing.T) {
 	w := shop(t, 1)
-	w.judge(time.Now(), knowledge{sets: all, pods: all}, rollout.Assess)
+	w.judge(time.Now(), 0, knowledge{sets: all, pods: all}, rollout.Assess)
 	again := newCluster(t)
 	service(t, again, "shop", "service-000", 1, 1)
 	o := again.Store().List(groupResource("deployments"), "shop")[0].DeepCopyObject().(metav1.Object)
@@ -145,7 +145,7 @@ func TestARecreatedWorkloadIsAnother(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.deployments.drop("d-shop-service-000") // the delete event may come after the add
-	w.judge(time.Now(), knowledge{sets: all, pods: all}, rollout.Assess)
+	w.judge(time.Now(), 0, knowledge{sets: all, pods: all}, rollout.Assess)
 	e := w.byKey["shop/Deployment/service-000"]
 	if e == nil || e.object.UID != "another" || len(w.objects) != 1 {
 		t.Fatalf("the new one must stay: %+v, %d objects", e, len(w.objects))
