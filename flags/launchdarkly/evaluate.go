@@ -76,7 +76,7 @@ func (s *stream) evaluate(ev evaluation.Evaluator, f *ldmodel.FeatureFlag, key s
 		return out
 	}
 	out.Value = foreign.CleanN(d.Value.JSONString(), 512)
-	out.Variant = ld.Name(s.p.variations(f), i)
+	out.Variant = s.p.label(f, i, out.Value)
 	return out
 }
 
@@ -120,20 +120,16 @@ func why(f *ldmodel.FeatureFlag, r ldreason.EvaluationReason) []foreign.Text {
 	return out
 }
 
-// variations are the flag's, with the names the REST API gave, if it has been
-// asked; the data of SDKs has no names.
-func (p *Provider) variations(f *ldmodel.FeatureFlag) []flags.Variation {
+// label is the name of a variation that the REST API gave, if it has been
+// asked, else its value: the data of SDKs has no names.
+func (p *Provider) label(f *ldmodel.FeatureFlag, i int, value foreign.Text) foreign.Text {
 	p.mu.Lock()
 	named := p.names[f.Key]
 	p.mu.Unlock()
 	if len(named) == len(f.Variations) {
-		return named
+		return ld.Name(named, i)
 	}
-	out := make([]flags.Variation, 0, len(f.Variations))
-	for _, v := range f.Variations {
-		out = append(out, flags.Variation{Value: foreign.CleanN(v.JSONString(), 512)})
-	}
-	return out
+	return value
 }
 
 // asREST is a flag of the SDK's data in the shape of the REST API, for when

@@ -32,7 +32,7 @@ type object = map[string]any
 // made over REST goes out on the stream.
 type account struct {
 	*httptest.Server
-	t *testing.T
+	t testing.TB
 
 	mu       sync.Mutex
 	flags    map[string]object // REST form
@@ -60,7 +60,7 @@ type fault struct {
 	after  bool // the request is carried out, and its answer lost
 }
 
-func newAccount(t *testing.T) *account {
+func newAccount(t testing.TB) *account {
 	t.Helper()
 	a := &account{t: t, flags: map[string]object{}, critical: true, version: 1}
 	mux := http.NewServeMux()

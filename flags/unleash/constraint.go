@@ -273,19 +273,19 @@ func (c *constraint) words() foreign.Text {
 	if !ok {
 		op = c.Operator
 	}
-	values := c.Values
-	if c.Value != nil && len(values) == 0 {
-		values = []string{*c.Value}
-	}
 	const shown = 6
-	list := strings.Join(values[:min(len(values), shown)], ", ")
-	if more := len(values) - shown; more > 0 {
-		list += fmt.Sprintf(" and %d more", more)
+	var list string
+	switch n := len(c.Values); {
+	case n == 0 && c.Value == nil:
+		list = "(nothing)"
+	case n == 0:
+		list = *c.Value
+	case n > shown:
+		list = fmt.Sprintf("%s and %d more", strings.Join(c.Values[:shown], ", "), n-shown)
+	default:
+		list = strings.Join(c.Values, ", ")
 	}
 	text := c.ContextName + " " + op + " " + list
-	if len(values) == 0 {
-		text += "(nothing)"
-	}
 	if c.Inverted {
 		text = "not: " + text
 	}

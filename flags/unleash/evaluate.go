@@ -3,6 +3,7 @@ package unleash
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 
 	"midwatch/flags"
@@ -69,7 +70,10 @@ func (ev evaluator) evaluate(f *feature) outcome {
 		case o.verdict == unknown:
 			last.verdict, last.reason, last.native, last.unsure = unknown, flags.ReasonUnknown, o.native, o.unsure
 		case o.reason == flags.ReasonSplit && last.verdict == no:
-			last.reason, last.native, last.unsure = o.reason, o.native, o.unsure
+			last.reason, last.native = o.reason, o.native
+		}
+		if last.unsure == "" {
+			last.unsure = o.unsure
 		}
 	}
 	last.why = why
@@ -120,7 +124,7 @@ func contains(all []string, s string) bool {
 
 // strategy evaluates one of them.
 func (ev evaluator) strategy(f *feature, s *strategy, i int) outcome {
-	o := outcome{native: fmt.Sprintf("strategy %d %s", i+1, title(s))}
+	o := outcome{native: "strategy " + strconv.Itoa(i+1) + " " + title(s)}
 	if s.Disabled {
 		o.why = []foreign.Text{foreign.Clean(title(s) + ": disabled, skipped")}
 		return o
@@ -128,6 +132,9 @@ func (ev evaluator) strategy(f *feature, s *strategy, i int) outcome {
 	v := yes
 	for j := range s.Constraints {
 		c := &s.Constraints[j]
+		if strings.HasPrefix(c.Operator, "DATE_") && c.ContextName != "currentTime" {
+			o.unsure = "SDKs differ on dates other than currentTime: some compare " + c.ContextName + ", some the time of day"
+		}
 		switch c.holds(ev.subject) {
 		case no:
 			v = no
