@@ -222,7 +222,7 @@ func (p *Provider) all(ctx context.Context, who flags.EvalContext, etag string) 
 // happened.
 func reading(err error) error {
 	if errors.Is(err, action.ErrUnsure) {
-		return fmt.Errorf("%w (%s)", flags.ErrUnreachable, err)
+		return fmt.Errorf("%w (%s)", flags.ErrUnreachable, err.Error()) // not wrapped: it is not unsure
 	}
 	return err
 }
