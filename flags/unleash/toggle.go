@@ -22,8 +22,8 @@ import (
 // within a second; an Edge in between asks it every few.
 const (
 	sdkWithin     = 15 * time.Second
-	sdkEvery      = 150 * time.Millisecond
-	trafficWithin = 90 * time.Second // SDKs report once a minute
+	sdkEvery      = 75 * time.Millisecond // an unchanged answer is an empty one
+	trafficWithin = 90 * time.Second      // SDKs report once a minute
 	trafficEvery  = 3 * time.Second
 )
 
@@ -460,8 +460,12 @@ func (c *change) awaitSDK(ctx context.Context) (string, error) {
 		c.p.mu.Lock()
 		v := c.p.view
 		c.p.mu.Unlock()
-		if err == nil && v.revision > c.revision && c.seen(v) {
+		switch {
+		case err != nil || !c.seen(v):
+		case v.revision > c.revision:
 			return fmt.Sprintf("revision %d → %d on %s", c.revision, v.revision, c.p.sdk.Base), nil
+		case v.revision == 0: // an Edge that does not pass it on
+			return "on " + c.p.sdk.Base, nil
 		}
 		wait, stop := c.p.opts.Clock.After(sdkEvery)
 		select {

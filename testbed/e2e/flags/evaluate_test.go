@@ -1,6 +1,7 @@
 package flags
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -186,8 +187,15 @@ func TestWatchTellsOfChangesAndOutages(t *testing.T) {
 	if _, err := c.List(t.Context(), "production", flags.Query{}); err == nil || strings.Contains(err.Error(), "goroutine") {
 		t.Errorf("list while it is down: %v", err)
 	}
+	late := open(t) // one that is opened while there is nobody
+	if _, err := late.List(t.Context(), "production", flags.Query{}); !errors.Is(err, flags.ErrUnreachable) || late.Status().Status != flags.StatusError {
+		t.Errorf("opened while it is down: %v, %+v", err, late.Status())
+	}
 	if err := server.Start(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+	if list, err := late.List(t.Context(), "production", flags.Query{}); err != nil || len(list) == 0 || late.Status().Status != flags.StatusReady {
+		t.Errorf("once it is up: %v, %+v", err, late.Status())
 	}
 	next(t, events, "the recovery", func(e flags.Event) bool { return e.Resync && c.Status().Status == flags.StatusReady })
 	if all, err = c.Evaluate(t.Context(), "production", who, name); err != nil || all[0].Value != "true" {

@@ -2,6 +2,7 @@ package flags
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -274,4 +275,65 @@ func TestRolloutRaceIsLostCleanly(t *testing.T) {
 	if got := configured(t, name); !strings.Contains(got, `"rollout": "20"`) {
 		t.Errorf("the other's change was overwritten:\n%s", got)
 	}
+}
+
+// TestTheSDKPathIsSeenAtOnce measures how much later than an application that
+// asks without a pause the proof comes: the budget is 100 ms. The bound here
+// is wide enough for a busy machine; the figure is in the log.
+func TestTheSDKPathIsSeenAtOnce(t *testing.T) {
+	c := open(t)
+	c.lock.Open()
+	name := flagNamed(t, "release", rollout("100"))
+	turn(t, name, "on")
+	prop, err := c.Plan(t.Context(), edit(flags.TurnOff, name), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(chan time.Time, 1)
+	go func() { seen <- poll(t, name) }()
+	out, err := c.gate.Run(t.Context(), prop.Plan, action.Confirmation{Typed: name, Reason: "INC-42"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := c.gate.Verify(t.Context(), out); err != nil {
+		t.Fatal(err)
+	}
+	began := out.At.Add(-out.Took)
+	later := prop.Ladder.Step(flags.StepSDK).Took - (<-seen).Sub(began)
+	t.Logf("the proof came %v after an application without a pause could have it", later)
+	if later > time.Second {
+		t.Errorf("the proof came %v later than it could", later)
+	}
+}
+
+// poll asks the API of SDKs without a pause until the flag is off.
+func poll(t *testing.T, name string) time.Time {
+	for t.Context().Err() == nil {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+"/api/client/features", nil)
+		if err != nil {
+			t.Error(err)
+			break
+		}
+		req.Header.Set("Authorization", server.BackendTokens["production"])
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue
+		}
+		var all struct {
+			Features []struct {
+				Name    string
+				Enabled bool
+			}
+		}
+		err = json.NewDecoder(resp.Body).Decode(&all)
+		if resp.Body.Close() != nil || err != nil {
+			continue
+		}
+		for _, f := range all.Features {
+			if f.Name == name && !f.Enabled {
+				return time.Now()
+			}
+		}
+	}
+	return time.Now()
 }
