@@ -47,7 +47,7 @@ var refusedBy = regexp.MustCompile(`(?i)connection refused`)
 // remoteError puts what the kubelet said into words.
 func remoteError(port int, said string) error {
 	line := foreign.CleanN(strings.TrimSpace(said), 300).String()
-	if refusedBy.MatchString(line) {
+	if refusedBy.MatchString(said) {
 		return fmt.Errorf("%w: nothing listens on port %d in the pod", ErrRefused, port)
 	}
 	return fmt.Errorf("the node says: %s", line)

@@ -41,6 +41,7 @@ type Taker struct {
 	mu    sync.Mutex
 	known map[string]Endpoint // by workload: where profiles were found
 	typed map[string]Override // by workload
+	kept  []*Profile          // the newest captures, the last one last
 }
 
 // New makes a taker.

@@ -131,7 +131,6 @@ func (t *Taker) find(ctx context.Context, target Target, pod *corev1.Pod) (*Foun
 	}
 	f.ProfiledBy = profiledBy(pod)
 	t.mu.Lock()
-	t.known[key] = f.Endpoint
 	t.known[key] = withoutTyped(f.Endpoint, list)
 	t.mu.Unlock()
 	return f, nil

@@ -60,6 +60,7 @@ func (t *Taker) Take(ctx context.Context, target Target, req Request, w *Watch) 
 	if err != nil {
 		return nil, named(err, req.Kind, target.Pod)
 	}
+	t.keep(p)
 	return p, nil
 }
 

@@ -32,6 +32,11 @@ func New(o Options) *Styles {
 		s.styles[t] = l.style()
 		s.open[t] = l.open()
 	}
+	for i, l := range flameLooks(o) {
+		t := flameFirst + Token(i)
+		s.styles[t] = l.style()
+		s.open[t] = l.open()
+	}
 	return s
 }
 

@@ -54,8 +54,8 @@ type Options struct {
 // Styles is a theme made for one terminal. It is immutable.
 type Styles struct {
 	Options Options
-	styles  [tokens]lipgloss.Style
-	open    [tokens]string // what starts a token's look; [reset] ends it
+	styles  [allTokens]lipgloss.Style
+	open    [allTokens]string // what starts a token's look; [reset] ends it
 	border  lipgloss.Border
 }
 
