@@ -14,6 +14,7 @@ import (
 	"midwatch/k8s/connect"
 	"midwatch/k8s/watch"
 	"midwatch/live"
+	"midwatch/profiles/capture"
 	"midwatch/ui/app"
 )
 
@@ -34,6 +35,8 @@ type Opener struct {
 	Protected []string
 	// Namespaces are offered where listing them is forbidden.
 	Namespaces []string
+	// ProfileRules say where pods serve profiles.
+	ProfileRules []capture.Rule
 	// Every is how long events are gathered; FrameEvery when 0.
 	Every time.Duration
 	// Unlocked starts the next session, and only that, open for writes.
@@ -91,11 +94,12 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 		return id
 	}
 	scalers := o.scalers(cluster, hub)
+	gate := action.NewGate(lock, o.Journal, o.Clock, cluster.User(), action.ProtectContexts(o.Protected))
 	return &app.Session{
 		Scalers: scalers,
 		Where:   where, Hub: hub, Cluster: cluster, Watch: sources,
 		Change: change.New(change.Client{Typed: cluster.Typed(), Dynamic: cluster.Dynamic(), Context: cluster.Context, ClusterUID: uid}, o.Clock),
-		Gate:   action.NewGate(lock, o.Journal, o.Clock, cluster.User(), action.ProtectContexts(o.Protected)),
+		Gate:   gate, Profiles: o.profiles(cluster, gate),
 		Close: func() {
 			cancel()
 			scalers.Close()

@@ -13,6 +13,7 @@ import (
 	"midwatch/k8s/hpawatch"
 	"midwatch/k8s/watch"
 	"midwatch/live"
+	"midwatch/profiles/capture"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
 )
@@ -56,6 +57,8 @@ type Session struct {
 	// Scalers explains autoscalers while they are looked at; nil in tests
 	// without a cluster.
 	Scalers *hpawatch.Source
+	// Profiles takes profiles from pods; nil when the session has none.
+	Profiles *capture.Taker
 	// Close ends everything the session started and waits for it. It is
 	// called off the UI goroutine.
 	Close func()

@@ -38,6 +38,7 @@ func Panes() []Kind {
 		{ID: pane.Hangs, Base: 7, Place: PlaceDetail, Names: []string{"hangs", "hangs on", "deps", "services", "svc"}, Title: "what the selected workload hangs on: traffic, configuration, storage, room", New: newHangs},
 		{ID: pane.Logs, Names: []string{"logs"}, Title: "what the selected pods write", New: newLogs},
 		{ID: pane.YAML, Names: []string{"yaml"}, Title: "the selected object as YAML", New: newYAML},
+		{ID: pane.Profile, Names: []string{"profile", "pprof"}, Title: "where the selected pod spends its CPU and memory", New: newProfile},
 		{ID: pane.Journal, Scoped: true, Names: []string{"journal"}, Title: "what was done from here", New: newJournal},
 	}
 }

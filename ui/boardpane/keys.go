@@ -6,6 +6,7 @@ import (
 	"midwatch/k8s"
 	"midwatch/ui/bind"
 	"midwatch/ui/pane"
+	"midwatch/ui/verbs"
 	"midwatch/ui/widget"
 )
 
@@ -16,6 +17,7 @@ func (p *Pane) Bindings() []bind.Binding {
 		p.open("open", "details", "Open the rollout of the selected workload: why, what changed, its pods.", 1, pane.Rollout, "enter", "d"),
 		p.open("logs", "logs", "Follow the logs of all pods of the selected workload.", 2, pane.Logs, "l"),
 		p.open("yaml", "yaml", "Read the selected workload's YAML.", 7, pane.YAML, "y"),
+		verbs.Profile(p.id, "a pod of the selected workload", 4, func() (k8s.Ref, string) { w, _ := p.table.Selected(); return refOf(w), p.nothing() }),
 		p.open("events", "events", "Read the events about the selected workload and its pods.", 3, pane.Events, "e"),
 	}
 	list = append(list, p.verbs.Workload(p.env, selected)...)

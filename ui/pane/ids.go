@@ -13,6 +13,7 @@ const (
 	Probes  ID = "probes"
 	Hangs   ID = "hangs"
 	HPA     ID = "hpa"
+	Profile ID = "profile"
 )
 
 // Arguments of [OpenMsg].

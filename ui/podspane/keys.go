@@ -6,6 +6,7 @@ import (
 	"midwatch/k8s"
 	"midwatch/ui/bind"
 	"midwatch/ui/pane"
+	"midwatch/ui/verbs"
 	"midwatch/ui/widget"
 )
 
@@ -21,6 +22,12 @@ func (p *Pane) Bindings() []bind.Binding {
 		p.open("previous", "previous logs", "Read the logs of the selected pod's containers from before their last restart.", 3, pane.Logs, pane.ArgPrevious, "L"),
 		p.open("yaml", "yaml", "Read the selected pod's YAML.", 4, pane.YAML, "", "y"),
 	}
+	list = append(list, verbs.Profile(p.id, "the selected pod", 4, func() (k8s.Ref, string) {
+		if selected == nil {
+			return k8s.Ref{}, "no pod is selected"
+		}
+		return selected.Ref(), ""
+	}))
 	list = append(list, p.verbs.Pod(p.env, selected)...)
 	list = append(list, bind.Binding{
 		ID: string(p.id) + ".sort", Keys: []string{"s"}, Title: "sort", Group: "View", Footer: 7,

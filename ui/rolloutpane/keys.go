@@ -6,6 +6,7 @@ import (
 	"midwatch/k8s"
 	"midwatch/ui/bind"
 	"midwatch/ui/pane"
+	"midwatch/ui/verbs"
 	"midwatch/ui/widget"
 )
 
@@ -17,6 +18,15 @@ func (p *Pane) Bindings() []bind.Binding {
 		p.open("logs", "logs", "Follow the logs of the pod under the cursor, or of all pods.", 2, pane.Logs, "", "l"),
 		p.open("previous", "previous logs", "Read the logs from before the last restart.", 0, pane.Logs, pane.ArgPrevious, "L"),
 		p.open("yaml", "yaml", "Read the YAML of what the line under the cursor stands for.", 7, pane.YAML, "", "y"),
+		verbs.Profile(p.id, "the pod under the cursor, or one of the workload's", 5, func() (k8s.Ref, string) {
+			if pod := podOf(l); pod != nil {
+				return pod.Ref(), ""
+			}
+			if p.target.IsZero() {
+				return k8s.Ref{}, "no workload is selected"
+			}
+			return p.target, ""
+		}),
 		p.open("events", "events", "Read the events about what the line under the cursor stands for.", 3, pane.Events, "", "e"),
 		bind.Binding{
 			ID: string(p.id) + ".diff", Keys: []string{"x"}, Title: "what differs", Group: "View", Footer: 8,
