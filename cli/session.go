@@ -41,9 +41,13 @@ func (a *invocation) open(settings config.Config, stdio *connect.Stdio) (w *worl
 		return w, err
 	}
 	w.done = append(w.done, cleanUp)
+	rules, err := session.ProfileRules(settings.Profiles, a.env)
+	if err != nil {
+		return w, err
+	}
 	w.Opener = session.Opener{
 		Source: source, Clock: a.clock, Journal: action.NewJournal(file, a.clock), Stdio: stdio,
-		Protected: settings.Protected, Namespaces: settings.Namespaces, Unlocked: a.write,
+		Protected: settings.Protected, Namespaces: settings.Namespaces, ProfileRules: rules, Unlocked: a.write,
 		Every: session.FrameEvery, UserAgent: "midwatch/" + version,
 	}
 	if settings.SlowLink {

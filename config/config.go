@@ -37,6 +37,8 @@ type Config struct {
 	Flags []FlagProvider `yaml:"flags"`
 	// Vault is where leases and secrets are read from.
 	Vault Vault `yaml:"vault"`
+	// Profiles say where pods serve profiles that midwatch does not find.
+	Profiles []ProfileRule `yaml:"profiles"`
 }
 
 // Env is the process environment, as os.LookupEnv gives it.
@@ -158,6 +160,9 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := c.Vault.validate(); err != nil {
+		return err
+	}
+	if err := validateProfiles(c.Profiles); err != nil {
 		return err
 	}
 	if c.Journal == "" {

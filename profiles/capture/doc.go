@@ -7,7 +7,8 @@
 //	find.go      the cheap requests that settle it, remembered per workload
 //	take.go      one capture: wait, retry while another profiler is at it, read
 //	turns.go     one capture per pod, three per revision of a workload at once
-//	python.go    a Python process by py-spy, and what stands in the way
+//	subject.go   which pods belong together; sides.go takes two groups at once
+//	history.go   earlier captures, to compare with
 //	errors.go    one line for everything that goes wrong
 //
 // A capture is a guest in production: GET only (a HEAD of /profile runs a whole

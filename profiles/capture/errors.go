@@ -26,8 +26,7 @@ const (
 	Gone       Cause = "gone"        // the pod went away
 	NotProfile Cause = "not-profile" // what came is no profile
 	Cancelled  Cause = "cancelled"
-	NoTools    Cause = "no-tools" // py-spy is missing or may not trace
-	Trouble    Cause = "trouble"  // anything else
+	Trouble    Cause = "trouble" // anything else
 )
 
 // Error is why there is no profile: one line that says what was tried, why it

@@ -24,9 +24,6 @@ const (
 	Mutex         Kind = "mutex"
 	Threads       Kind = "threadcreate"
 	PyMemory      Kind = "py-memory" // a tracemalloc endpoint
-	PyStacks      Kind = "py-stacks" // py-spy dump: where every thread is now
-	PyCPU         Kind = "py-cpu"    // py-spy record
-	PyWall        Kind = "py-wall"   // py-spy record --idle
 )
 
 // Pause is what a capture does to the process it looks at.
@@ -37,7 +34,6 @@ const (
 	NoPause    Pause = iota // sampling only
 	ShortPause              // the world stops twice, for microseconds
 	GCPause                 // a garbage collection is forced
-	TracePause              // every thread is stopped for each sample
 )
 
 // String says it in the words of the screen.
@@ -47,8 +43,6 @@ func (p Pause) String() string {
 		return "stops the world twice, briefly"
 	case GCPause:
 		return "forces a garbage collection"
-	case TracePause:
-		return "stops the process for each sample (ptrace)"
 	}
 	return "does not stop the process"
 }
@@ -89,9 +83,6 @@ func Specs() []Spec {
 		{Kind: Mutex, Title: "holding contended locks", Path: "mutex", Delta: true, Note: "empty unless the program called runtime.SetMutexProfileFraction"},
 		{Kind: Threads, Title: "where threads were created", Path: "threadcreate", Delta: true},
 		{Kind: PyMemory, Title: "Python memory (tracemalloc)", Python: true, Note: "the largest lines only, without stacks; tracemalloc itself costs memory"},
-		{Kind: PyStacks, Title: "Python stacks now (py-spy)", Python: true, Pause: TracePause},
-		{Kind: PyCPU, Title: "Python CPU (py-spy)", Python: true, Timed: true, Toggle: PyWall, Note: async},
-		{Kind: PyWall, Title: "Python wall clock (py-spy --idle)", Python: true, Timed: true, Toggle: PyCPU, Note: async},
 	}
 }
 
@@ -113,9 +104,6 @@ type Request struct {
 	Seconds int
 	// GC forces a garbage collection before a heap snapshot.
 	GC bool
-	// Native includes C frames in py-spy's samples. Blocking stops the process
-	// for each sample, which is exact; without it py-spy reads while it runs.
-	Blocking bool
 }
 
 // Lasts is how long the target will be looked at.
@@ -131,11 +119,8 @@ func (r Request) Lasts() time.Duration {
 // Pause is what the request does to the process.
 func (r Request) Pause() Pause {
 	s, _ := Of(r.Kind)
-	switch {
-	case r.GC && r.Kind == Heap:
+	if r.GC && r.Kind == Heap {
 		return GCPause
-	case r.Blocking && s.Python:
-		return TracePause
 	}
 	return s.Pause
 }

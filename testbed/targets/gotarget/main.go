@@ -1,0 +1,196 @@
+// Gotarget is a Go program to take profiles of: it has one known hot spot and
+// serves net/http/pprof. It prints its address and runs until it is killed.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"os"
+	"runtime"
+	rpprof "runtime/pprof"
+	"strings"
+	"sync"
+	"time"
+)
+
+func main() {
+	hot := flag.String("hot", "cpu", "cpu, alloc, leak, mutex, or shop")
+	revision := flag.String("revision", "old", "of the shop: old, or new, which has a regression")
+	token := flag.String("token", "", "serve profiles only to who sends Authorization: Bearer TOKEN")
+	busy := flag.Bool("busy", false, "keep the CPU profiler busy for ever")
+	duty := flag.Duration("duty", 20*time.Millisecond, "how long to work in every 100 ms")
+	flag.Parse()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(listener.Addr())
+	if *busy {
+		if err := rpprof.StartCPUProfile(discard{}); err != nil {
+			log.Fatal(err)
+		}
+	}
+	start(*hot, *revision, *duty)
+	// The parent is gone when standard input ends.
+	go func() {
+		_, _ = os.Stdin.Read(make([]byte, 1))
+		os.Exit(0)
+	}()
+	log.Fatal(http.Serve(listener, handler(*token)))
+}
+
+type discard struct{}
+
+func (discard) Write(p []byte) (int, error) { return len(p), nil }
+
+func handler(token string) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
+	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if token != "" && r.Header.Get("Authorization") != "Bearer "+token {
+			http.Error(w, "who are you?", http.StatusUnauthorized)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+func start(hot, revision string, duty time.Duration) {
+	switch hot {
+	case "cpu":
+		go loop(duty, func(int) { burn() })
+	case "alloc":
+		go loop(duty, func(int) { hoard() })
+	case "leak":
+		for range 300 {
+			go waitForNobody(make(chan int))
+		}
+	case "mutex":
+		runtime.SetMutexProfileFraction(1)
+		var mu sync.Mutex
+		for range 4 {
+			go loop(duty, func(int) { contend(&mu) })
+		}
+	case "shop":
+		go loop(duty, func(n int) { handleOrder(n, revision == "new") })
+	}
+}
+
+// loop works for some of every 100 ms.
+func loop(duty time.Duration, work func(n int)) {
+	for n := 0; ; {
+		begun := time.Now()
+		for time.Since(begun) < duty {
+			work(n)
+			n++
+		}
+		time.Sleep(100*time.Millisecond - min(time.Since(begun), 100*time.Millisecond))
+	}
+}
+
+var sink uint64
+
+// burn is the hot spot of -hot cpu.
+//
+//go:noinline
+func burn() {
+	x := uint64(88172645463325252)
+	for range 20000 {
+		x ^= x << 13
+		x ^= x >> 7
+		x ^= x << 17
+	}
+	sink += x
+}
+
+var hoarded [][]byte
+
+// hoard is the hot spot of -hot alloc: it keeps up to 64 MB.
+//
+//go:noinline
+func hoard() {
+	if len(hoarded) < 1024 {
+		hoarded = append(hoarded, make([]byte, 64<<10))
+		return
+	}
+	hoarded[len(hoarded)/2] = make([]byte, 64<<10)
+}
+
+// waitForNobody is what -hot leak leaves behind.
+//
+//go:noinline
+func waitForNobody(answer chan int) { <-answer }
+
+// contend is the hot spot of -hot mutex.
+//
+//go:noinline
+func contend(mu *sync.Mutex) {
+	mu.Lock()
+	defer mu.Unlock()
+	burn()
+}
+
+type order struct {
+	ID    int
+	Lines []string
+}
+
+// handleOrder is the shop's work. The new revision checks every line against
+// a list that it reads anew each time.
+//
+//go:noinline
+func handleOrder(n int, regressed bool) {
+	raw := encode(n)
+	o := decode(raw)
+	for _, l := range o.Lines {
+		if regressed {
+			checkStock(l)
+		}
+		reserve(l)
+	}
+}
+
+//go:noinline
+func encode(n int) []byte {
+	o := order{ID: n}
+	for i := range 20 {
+		o.Lines = append(o.Lines, fmt.Sprintf("sku-%d-%d", n%97, i))
+	}
+	raw, err := json.Marshal(o)
+	if err != nil {
+		log.Fatal(err)
+	}
+	return raw
+}
+
+//go:noinline
+func decode(raw []byte) (o order) {
+	if err := json.Unmarshal(raw, &o); err != nil {
+		log.Fatal(err)
+	}
+	return o
+}
+
+//go:noinline
+func reserve(line string) {
+	for range 4 {
+		sink += uint64(len(strings.ToUpper(line)))
+	}
+}
+
+// checkStock is the planted regression.
+//
+//go:noinline
+func checkStock(line string) {
+	for i := range 12 {
+		if strings.Contains(fmt.Sprintf("sku-%d;%s;", i, strings.Repeat("x", 40)), line) {
+			sink++
+		}
+	}
+}
