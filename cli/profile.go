@@ -2,7 +2,6 @@ package cli
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -218,12 +217,6 @@ func (a *invocation) profileFile(path string) (*profiles.Profile, error) {
 	}
 	p.Source = "standard input"
 	return p, nil
-}
-
-// captureProfiles takes profiles of a running target: one for each pod
-// looked at.
-func (a *invocation) captureProfiles(_ context.Context, target string, _ *profileOptions) (diff.Side, error) {
-	return diff.Side{}, fmt.Errorf("no file %q: give the path of a profile", target)
 }
 
 // deliver writes the finished output where it should go.

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	"strings"
+
 	tea "charm.land/bubbletea/v2"
 
 	"midwatch/ui/pane"
@@ -114,13 +116,23 @@ func (p *prompt) paste(_ *Model, text string) tea.Cmd {
 func (p *prompt) view(m *Model, w, h int) string {
 	d := widget.Dialog{
 		Title: p.msg.Title, Border: theme.BorderFocus, MinWidth: min(50, w-6),
-		Body: []widget.Rich{append(widget.Rich{{Token: theme.Accent, Text: "> "}}, p.input.Rich(max(min(50, w-6)-2, 4))...)},
+		Body: []widget.Rich{append(widget.Rich{{Token: theme.Accent, Text: "> "}}, p.typed(max(min(50, w-6)-2, 4))...)},
 		Foot: []widget.Rich{nil, hints("enter", "takes it", "esc", "cancels")},
 	}
 	if p.wrong != "" {
 		d.Foot = append([]widget.Rich{widget.Say(theme.Fail, p.wrong)}, d.Foot...)
 	}
 	return d.View(m.styles, w, h)
+}
+
+// typed is the line as it is drawn: of a secret, only how long it is.
+func (p *prompt) typed(w int) widget.Rich {
+	if !p.msg.Secret {
+		return p.input.Rich(w)
+	}
+	var dots widget.Input
+	dots.Set(strings.Repeat("*", len([]rune(p.input.Text()))))
+	return dots.Rich(w)
 }
 
 // pick asks for one of several rows.

@@ -114,6 +114,8 @@ type ConfirmMsg struct{ Plan *action.Plan }
 type PromptMsg struct {
 	Title   string
 	Initial string
+	// Secret draws dots instead of what is typed.
+	Secret bool
 	// Check returns what is wrong with the text, or "".
 	Check func(text string) string
 	Done  func(text string) tea.Cmd

@@ -211,7 +211,7 @@ func (p *Pane) longer(step int) tea.Cmd {
 // askKey asks for the key of the workload's endpoint.
 func (p *Pane) askKey(target capture.Target) tea.Cmd {
 	return pane.Send(pane.PromptMsg{
-		Title: "Key for " + target.Pod.Name + " (HEADER: VALUE, or a bearer token); it stays in memory",
+		Title: "Key for " + target.Pod.Name + " (HEADER: VALUE, or a bearer token); it stays in memory", Secret: true,
 		Check: func(text string) string {
 			if _, key := header(text); key == "" {
 				return "type HEADER: VALUE, or a token"

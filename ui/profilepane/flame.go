@@ -264,14 +264,18 @@ func (f *flame) cell(env *pane.Env, c tree.Cell) (theme.Token, string) {
 	}
 	if c.Chain > 0 {
 		sign += fmt.Sprintf("⋮%d ", c.Chain)
-		if env.Styles.Options.ASCII {
-			sign = fmt.Sprintf(":%d ", c.Chain)
-		}
 	}
 	sign = fit(sign, room)
-	label := frame.label(room - widget.Width(sign))
-	return token, edge + widget.Pad(sign+label, room, "")
+	text := sign + frame.label(room-widget.Width(sign))
+	if env.Styles.Options.ASCII {
+		text = inASCII.Replace(text)
+	}
+	return token, edge + widget.Pad(text, room, "")
 }
+
+// inASCII are the signs of a box on a terminal without Unicode; each is as
+// wide as what it stands for.
+var inASCII = strings.NewReplacer("▲", "^", "▼", "v", "⋮", ":", "…", "~")
 
 // fit drops a text that does not fit.
 func fit(s string, w int) string {

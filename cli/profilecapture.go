@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"midwatch/k8s"
+	"midwatch/profiles"
+	"midwatch/profiles/capture"
+	"midwatch/profiles/diff"
+	"midwatch/ui/app"
+)
+
+// captureProfiles takes a profile of a running target: of the pod that is
+// named, or of one of the workload's.
+func (a *invocation) captureProfiles(ctx context.Context, target string, o *profileOptions) (diff.Side, error) {
+	req := capture.Request{Kind: capture.Kind(o.kind), Seconds: o.seconds}
+	if req.Kind == "" {
+		req.Kind = capture.CPU
+	}
+	spec, ok := capture.Of(req.Kind)
+	switch {
+	case !ok:
+		return diff.Side{}, fmt.Errorf("--type %q: want one of %s", o.kind, strings.Join(kindsOfProfile(), ", "))
+	case o.seconds < 1 || o.seconds > capture.MaxSeconds:
+		return diff.Side{}, fmt.Errorf("--seconds %d: want 1 to %d", o.seconds, capture.MaxSeconds)
+	case !spec.Timed:
+		req.Seconds = 0
+	}
+	settings, err := a.settings()
+	if err != nil {
+		return diff.Side{}, err
+	}
+	w, err := a.open(settings, nil)
+	if err != nil {
+		return diff.Side{}, err
+	}
+	defer w.close()
+	ctx, cancel := context.WithTimeout(ctx, req.Lasts()+2*time.Minute)
+	defer cancel()
+	taker, namespace, done, err := w.Profiler(ctx, a.where())
+	if err != nil {
+		return diff.Side{}, err
+	}
+	defer done()
+	subject, err := subjectNamed(ctx, taker, target, namespace)
+	if err != nil {
+		return diff.Side{}, err
+	}
+	p, err := taker.Take(ctx, subject.Pods[0].Target, req, nil)
+	if err != nil {
+		return diff.Side{}, err
+	}
+	return diff.Side{Profiles: []*profiles.Profile{p.Profile}}, nil
+}
+
+func kindsOfProfile() []string {
+	var names []string
+	for _, s := range capture.Specs() {
+		names = append(names, string(s.Kind))
+	}
+	return names
+}
+
+// where is what the flags say of context and namespace.
+func (a *invocation) where() app.Where {
+	var where app.Where
+	if ns := a.flags.Namespace; ns != nil && *ns != "" {
+		where.Namespaces = []string{*ns}
+	}
+	if c := a.flags.Context; c != nil {
+		where.Context = *c
+	}
+	return where
+}
+
+// subjectNamed finds what TARGET names: pod/NAME, KIND/NAME as kubectl writes
+// it, or NAME of a workload, else of a pod.
+func subjectNamed(ctx context.Context, taker *capture.Taker, target, namespace string) (*capture.Subject, error) {
+	kind, name, found := strings.Cut(target, "/")
+	if found {
+		full, ok := kindNames(strings.ToLower(kind))
+		if k := strings.ToLower(kind); k == "pod" || k == "pods" || k == "po" {
+			full, ok = "Pod", true
+		}
+		if !ok {
+			return nil, fmt.Errorf("no file %q, and no kind %q: want pod, deployment, statefulset, daemonset or rollout", target, kind)
+		}
+		return taker.Subject(ctx, k8s.Ref{Kind: full, Namespace: namespace, Name: name})
+	}
+	var last error
+	for _, kind := range []string{k8s.Deployment, k8s.StatefulSet, k8s.DaemonSet, "Pod"} {
+		s, err := taker.Subject(ctx, k8s.Ref{Kind: kind, Namespace: namespace, Name: target})
+		if err == nil {
+			return s, nil
+		}
+		if !strings.Contains(err.Error(), "not found") {
+			last = err
+		}
+	}
+	if last != nil {
+		return nil, last
+	}
+	return nil, fmt.Errorf("no file %q, and no workload or pod of that name in namespace %s", target, namespace)
+}

@@ -1,0 +1,296 @@
+package profilepane_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+	"github.com/google/pprof/profile"
+
+	"midwatch/k8s"
+	"midwatch/profiles"
+	"midwatch/profiles/capture"
+	"midwatch/ui/pane"
+	"midwatch/ui/panetest"
+	"midwatch/ui/profilepane"
+)
+
+// source answers what the pane asks for, off the UI goroutine only.
+type source struct {
+	bench   *panetest.Bench
+	found   *capture.Found
+	err     error // of everything
+	takes   []capture.Request
+	keys    []string
+	earlier []*capture.Profile
+	block   bool // Take waits for its end
+}
+
+func pod(n int, revision string, ready bool) capture.Pod {
+	name := fmt.Sprintf("cart-%s-%d", revision, n)
+	p := capture.Pod{
+		Target: capture.Target{
+			Pod:      k8s.Ref{Kind: "Pod", Namespace: "shop", Name: name},
+			Workload: workload(), Revision: revision,
+		},
+		Ready: ready, New: revision == "new", Started: panetest.Ago(time.Hour), Image: "registry.example.com/cart:v1.14.0",
+	}
+	if !ready {
+		p.Note = "not ready"
+	}
+	return p
+}
+
+func workload() k8s.Ref { return k8s.Ref{Kind: k8s.Deployment, Namespace: "shop", Name: "cart"} }
+
+func (s *source) Subject(context.Context, k8s.Ref) (*capture.Subject, error) {
+	s.bench.OffUI("reading pods")
+	if s.err != nil {
+		return nil, s.err
+	}
+	return &capture.Subject{Workload: workload(), New: "new", Old: "old", Pods: []capture.Pod{
+		pod(1, "new", true), pod(2, "new", true), pod(1, "old", true), pod(2, "old", true), pod(3, "new", false),
+	}}, nil
+}
+
+func (s *source) Find(context.Context, capture.Target) (*capture.Found, error) {
+	s.bench.OffUI("asking for the endpoint")
+	if s.found == nil {
+		return nil, &capture.Error{Cause: capture.NoEndpoint, Pod: pod(1, "new", true).Pod, Why: "asked port 6060 (convention): nothing listens there", Next: "name the port"}
+	}
+	return s.found, nil
+}
+
+func (s *source) Take(ctx context.Context, t capture.Target, req capture.Request, w *capture.Watch) (*capture.Profile, error) {
+	s.bench.OffUI("taking a profile")
+	s.takes = append(s.takes, req)
+	if s.block {
+		<-ctx.Done()
+		return nil, context.Cause(ctx)
+	}
+	if s.err != nil {
+		return nil, s.err
+	}
+	p := &capture.Profile{Profile: cpu(t.Revision == "new", 1), Target: t, Req: req, At: panetest.Now()}
+	return p, nil
+}
+
+func (s *source) TakeSides(_ context.Context, base, other []capture.Target, req capture.Request, _ *capture.Watch) (*capture.Sides, error) {
+	s.bench.OffUI("taking profiles")
+	s.takes = append(s.takes, req)
+	sides := &capture.Sides{Notes: []string{"cpu profile of pod shop/cart-old-3: the pod is gone"}}
+	for i, t := range append(append([]capture.Target{}, base...), other...) {
+		p := &capture.Profile{Profile: cpu(t.Revision == "new", i+1), Target: t, Req: req, At: panetest.Now()}
+		if i < len(base) {
+			sides.Base = append(sides.Base, p)
+		} else {
+			sides.New = append(sides.New, p)
+		}
+	}
+	return sides, nil
+}
+
+func (s *source) SetKey(_ capture.Target, header, key string) {
+	s.keys = append(s.keys, header+"="+key)
+	s.found.NeedsKey = false
+}
+func (s *source) SetPort(capture.Target, int, string)         { s.keys = append(s.keys, "port") }
+func (s *source) Earlier(*capture.Profile) []*capture.Profile { return s.earlier }
+
+// cpu is a profile of the shop's cart; regressed as the new revision is.
+func cpu(regressed bool, wobble int) *profiles.Profile {
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}, {Type: "cpu", Unit: "nanoseconds"}},
+		PeriodType: &profile.ValueType{Type: "cpu", Unit: "nanoseconds"}, Period: 10_000_000, DurationNanos: 10_000_000_000,
+		TimeNanos: panetest.Now().UnixNano(),
+	}
+	locations := map[string]*profile.Location{}
+	at := func(name string) *profile.Location {
+		if l := locations[name]; l != nil {
+			return l
+		}
+		n := uint64(len(locations) + 1)
+		file := "/app/cart.go"
+		if !strings.HasPrefix(name, "example.com") {
+			file = "/usr/local/go/src/x.go"
+		}
+		f := &profile.Function{ID: n, Name: name, Filename: file}
+		l := &profile.Location{ID: n, Line: []profile.Line{{Function: f, Line: int64(n)}}}
+		p.Function, p.Location = append(p.Function, f), append(p.Location, l)
+		locations[name] = l
+		return l
+	}
+	add := func(n int, stack ...string) {
+		s := &profile.Sample{Value: []int64{int64(n), int64(n) * 10_000_000}, Label: map[string][]string{"endpoint": {stack[1][strings.LastIndexByte(stack[1], '.')+1:]}}}
+		for i := len(stack) - 1; i >= 0; i-- {
+			s.Location = append(s.Location, at(stack[i]))
+		}
+		p.Sample = append(p.Sample, s)
+	}
+	const app = "example.com/shop/cart.(*Server)."
+	add(220+wobble, "net/http.(*conn).serve", app+"addItem", "encoding/json.Unmarshal", "encoding/json.(*decodeState).object")
+	add(90+wobble, "net/http.(*conn).serve", app+"addItem", app+"price", app+"discount")
+	add(150, "net/http.(*conn).serve", app+"checkOut", "encoding/json.Marshal", "encoding/json.structEncoder.encode")
+	add(40, "net/http.(*conn).serve", app+"checkOut", app+"price", app+"discount")
+	add(60, "net/http.(*conn).serve", app+"viewCart", app+"render")
+	add(3, "net/http.(*conn).serve", app+"viewCart", "strings.ToUpper")
+	add(70+wobble, "runtime.gcBgMarkWorker", "runtime.gcDrain", "runtime.scanobject")
+	if regressed {
+		add(300+wobble, "net/http.(*conn).serve", app+"addItem", app+"price", app+"discount", app+"matchPromotions", "regexp.MustCompile", "regexp.compile")
+		add(130, "net/http.(*conn).serve", app+"checkOut", app+"price", app+"discount", app+"matchPromotions", "regexp.MustCompile", "regexp.compile")
+	}
+	return profiles.FromProto(p)
+}
+
+func served() *capture.Found {
+	return &capture.Found{
+		Endpoint: capture.Endpoint{Port: 6060, From: "port named pprof"},
+		Index:    &capture.Index{Counts: map[capture.Kind]int64{capture.CPU: 0, capture.Heap: 217, capture.Goroutine: 1204, capture.Allocs: 217, capture.Block: 0, capture.Mutex: 0, capture.Threads: 9}},
+	}
+}
+
+func open(t testing.TB, s *source) *panetest.Bench {
+	t.Helper()
+	b := panetest.New(t, func(b *panetest.Bench) pane.Pane {
+		s.bench = b
+		return profilepane.New(pane.Profile, s, func(string, []byte) (string, error) { return "", errors.New("not here") }, workload())
+	})
+	return b.Do(func() tea.Cmd { return b.Pane.(pane.Starter).Start(b.Env) })
+}
+
+func TestGoldensOfTheChooser(t *testing.T) {
+	b := open(t, &source{found: served()})
+	b.GoldenAll("chooser")
+	b.Boxed()
+	b.Bindings()
+	open(t, &source{}).Golden("no endpoint")
+	open(t, &source{err: errors.New("the pods of Deployment shop/cart: forbidden: list pods in shop")}).Golden("forbidden")
+	locked := served()
+	locked.NeedsKey, locked.ProfiledBy = true, "Grafana Alloy (annotation profiles.grafana.com/cpu.scrape), about 14 of every 15 s"
+	open(t, &source{found: locked}).Golden("needs a key")
+}
+
+func TestGoldensOfAProfile(t *testing.T) {
+	b := open(t, &source{found: served()})
+	b.Press("enter")
+	b.GoldenAll("profile")
+	b.Boxed()
+	b.Bindings()
+	b.Press("v").Golden("flame")
+	b.Boxed()
+	b.Press("down", "down", "right").Golden("flame moved")
+	b.Press("enter").Golden("flame zoomed")
+	b.Press("backspace", "i").Golden("flame flipped")
+	b.Boxed()
+	b.Press("i", "v").SetFilter("discount").Golden("search")
+	b.Press("n", "n", "s").Golden("sandwich")
+	b.Boxed()
+	b.Press("s", "esc", "x", "o", "r").Golden("filtered")
+	b.Press("X", "o", "L").Golden("by label")
+	b.Press("t").Golden("samples")
+}
+
+func TestGoldensOfAComparison(t *testing.T) {
+	s := &source{found: served()}
+	b := open(t, s)
+	b.Press("d")
+	pick := panetest.Last[pane.PickMsg](b)
+	if len(pick.Items) < 3 || pick.Items[0].Disabled != "" || pick.Items[2].Disabled == "" {
+		t.Fatalf("offered: %+v", pick.Items)
+	}
+	b.Do(func() tea.Cmd { return pick.Done(0) })
+	b.GoldenAll("comparison")
+	b.Boxed()
+	b.Bindings()
+	if frame := b.Plain(160, 48); !strings.Contains(frame, "worse: cart.(*Server).matchPromotions") {
+		t.Errorf("the regression is not named:\n%s", frame)
+	}
+	b.Press("v", "down", "enter").Golden("comparison zoomed")
+	b.Press("esc", "m").Golden("comparison by cores")
+	b.SetFilter("json").Golden("comparison searched")
+	b.Press("esc", "esc")
+	if frame := b.Plain(120, 40); !strings.Contains(frame, "what it shows") {
+		t.Errorf("esc does not lead back to the chooser:\n%s", frame)
+	}
+}
+
+// TestACaptureOnItsWay draws the progress and stops it.
+func TestACaptureOnItsWay(t *testing.T) {
+	s := &source{found: served(), block: true}
+	b := open(t, s)
+	b.Hold = true
+	b.Press("enter").Golden("running")
+	b.Boxed()
+	b.Bindings()
+	if d := b.Pane.(pane.Ticker).Until(b.Env.Now); d <= 0 || d > time.Second {
+		t.Errorf("the progress is drawn again in %v", d)
+	}
+	b.Press("esc")
+	if toast := panetest.Last[pane.ToastMsg](b.Release()); !strings.Contains(toast.Text, "stopped the cpu of cart-new-1") {
+		t.Errorf("toast %q", toast.Text)
+	}
+	if d := b.Pane.(pane.Ticker).Until(b.Env.Now); d != 0 {
+		t.Errorf("nothing runs, and it is drawn again in %v", d)
+	}
+}
+
+// TestWhatStopsTheProcessIsAskedFor forces a garbage collection only when told
+// twice.
+func TestWhatStopsTheProcessIsAskedFor(t *testing.T) {
+	s := &source{found: served()}
+	b := open(t, s)
+	b.Press("j", "j", "x", "enter")
+	pick := panetest.Last[pane.PickMsg](b)
+	if !strings.Contains(pick.Title, "forces a garbage collection") || len(s.takes) != 0 {
+		t.Fatalf("asked %q after %v", pick.Title, s.takes)
+	}
+	b.Do(func() tea.Cmd { return pick.Done(0) })
+	if len(s.takes) != 0 {
+		t.Error("it was taken although the answer was no")
+	}
+	b.Do(func() tea.Cmd { return pick.Done(1) })
+	if len(s.takes) != 1 || !s.takes[0].GC || s.takes[0].Kind != capture.Heap {
+		t.Errorf("took %+v", s.takes)
+	}
+}
+
+// TestAKeyIsTypedUnseen gives a key for the session.
+func TestAKeyIsTypedUnseen(t *testing.T) {
+	s := &source{found: served()}
+	s.found.NeedsKey = true
+	b := open(t, s)
+	b.Press("K")
+	prompt := panetest.Last[pane.PromptMsg](b)
+	if !prompt.Secret || prompt.Check("") == "" {
+		t.Errorf("prompt %+v", prompt)
+	}
+	b.Do(func() tea.Cmd { return prompt.Done("api-key: s3cr3t") })
+	if fmt.Sprint(s.keys) != "[api-key=s3cr3t]" {
+		t.Errorf("keys %v", s.keys)
+	}
+	if frame := b.Plain(120, 40); strings.Contains(frame, "s3cr3t") {
+		t.Error("the key is on the screen")
+	}
+}
+
+func TestAFailureStaysOnTheScreen(t *testing.T) {
+	s := &source{found: served()}
+	b := open(t, s)
+	s.err = &capture.Error{Cause: capture.Busy, Kind: capture.CPU, Pod: pod(1, "new", true).Pod, Why: "the process is being profiled already", Next: "try again later"}
+	b.Press("enter").Golden("failed")
+	b.Boxed()
+}
+
+// TestPodsAndSeconds goes through the pods and the durations.
+func TestPodsAndSeconds(t *testing.T) {
+	s := &source{found: served()}
+	b := open(t, s)
+	b.Press("]", "]", "+", "enter")
+	if len(s.takes) != 1 || s.takes[0].Seconds != 20 || !strings.Contains(b.Pane.Title(), "cart-old-1") {
+		t.Errorf("took %+v, %s", s.takes, b.Pane.Title())
+	}
+}
