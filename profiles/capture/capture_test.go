@@ -61,7 +61,7 @@ func newWorld(t *testing.T, rules ...capture.Rule) *world {
 
 type cluster struct{ w *world }
 
-func (c cluster) RESTConfig() *rest.Config    { return c.w.Server.RESTConfig() }
+func (c cluster) RESTConfig() *rest.Config    { return c.w.RESTConfig() }
 func (c cluster) Typed() kubernetes.Interface { return kubernetes.NewForConfigOrDie(c.RESTConfig()) }
 
 // Note implements capture.Journal.

@@ -226,7 +226,7 @@ func (t *Taker) ask(ctx context.Context, target Target, e Endpoint) (*Found, *Er
 }
 
 func (t *Taker) askMemory(ctx context.Context, client *http.Client, f *Found, code int, body []byte) (*Found, *Error) {
-	path := f.Endpoint.Memory
+	path := f.Memory
 	if path == "" {
 		path = DefaultMemory
 	}
@@ -234,7 +234,7 @@ func (t *Taker) askMemory(ctx context.Context, client *http.Client, f *Found, co
 	if err != nil {
 		return nil, connection(ctx, err)
 	}
-	f.Endpoint.Memory = path
+	f.Memory = path
 	switch {
 	case memCode == http.StatusOK && looksLikeTracemalloc(memBody):
 		f.HasMemory = true

@@ -138,7 +138,7 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 	case f.err != "":
 		head = append(head, widget.Say(theme.Fail, st.Sign(live.Fail)+" "+f.err).Wrap(max(w, 1), 2)...)
 	default:
-		where.Add(theme.Text, f.found.Endpoint.String())
+		where.Add(theme.Text, f.found.String())
 		if f.found.NeedsKey {
 			where.Add(theme.Warn, "asks for a key: K gives one for this session")
 		}

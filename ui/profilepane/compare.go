@@ -391,12 +391,12 @@ func (p *Pane) pickComparison() tea.Cmd {
 	return pane.Send(pane.PickMsg{
 		Title: "Compare the " + string(req.Kind) + " profile of …", Items: items,
 		Done: func(i int) tea.Cmd {
-			switch {
-			case i == 0:
+			switch i {
+			case 0:
 				return p.takeSides(string(req.Kind)+", new revision against old", old, now, req)
-			case i == 1:
+			case 1:
 				return p.takeSides(string(req.Kind)+", "+target.Pod.Name+" against a sibling", sibling, []capture.Target{target}, req)
-			case i == 2:
+			case 2:
 				return p.growth(p.shown.got)
 			}
 			e := earlier[i-3]

@@ -180,14 +180,13 @@ func (f *flame) zoomTo(n int32) {
 }
 
 // back undoes the last zoom.
-func (f *flame) back() bool {
+func (f *flame) back() {
 	if len(f.history) == 0 {
-		return false
+		return
 	}
 	f.zoom, _ = f.tree.Find(f.history[len(f.history)-1])
 	f.history = f.history[:len(f.history)-1]
 	f.width, f.top = 0, 0
-	return true
 }
 
 // draw draws the rows that fit, with the cursor among them. hit marks what a
