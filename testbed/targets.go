@@ -23,21 +23,31 @@ type Target struct {
 
 // StartGoTarget starts the program targets/gotarget with flags; see its -help.
 func (b *Bed) StartGoTarget(ctx context.Context, flags ...string) (*Target, error) {
+	binary, err := b.goTarget(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return startTarget(exec.Command(binary, flags...))
+}
+
+// goTarget builds the program once for a bed.
+func (b *Bed) goTarget(ctx context.Context) (string, error) {
 	binary := b.file("gotarget")
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !fileExists(binary) {
-		root, err := goOutput(ctx, ".", "list", "-m", "-f", "{{.Dir}}", "midwatch/testbed")
-		if err != nil {
-			return nil, fmt.Errorf("find the testbed module: %w", err)
-		}
-		build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./targets/gotarget")
-		build.Dir = root
-		if out, err := build.CombinedOutput(); err != nil {
-			return nil, fmt.Errorf("build the Go target: %w\n%s", err, out)
-		}
+	if fileExists(binary) {
+		return binary, nil
 	}
-	return startTarget(exec.Command(binary, flags...))
+	root, err := goOutput(ctx, ".", "list", "-m", "-f", "{{.Dir}}", "midwatch/testbed")
+	if err != nil {
+		return "", fmt.Errorf("find the testbed module: %w", err)
+	}
+	build := exec.CommandContext(ctx, "go", "build", "-o", binary, "./targets/gotarget")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the Go target: %w\n%s", err, out)
+	}
+	return binary, nil
 }
 
 // StartPythonTarget starts targets/pytarget; it writes a cProfile file to
@@ -94,11 +104,12 @@ func (t *Target) Close() {
 }
 
 // Forward makes connections to a port of a pod end at a target, through the
-// API server and kwok.
+// API server and kwok. A program relays each of them, see relay in
+// targets/gotarget.
 func (b *Bed) Forward(ctx context.Context, namespace, pod string, port int, to *Target) error {
-	host, number, ok := strings.Cut(to.Address, ":")
-	if !ok {
-		return fmt.Errorf("forward to %q: want host:port", to.Address)
+	relay, err := b.goTarget(ctx)
+	if err != nil {
+		return err
 	}
 	return b.Apply(ctx, fmt.Sprintf(`
 apiVersion: kwok.x-k8s.io/v1alpha1
@@ -107,6 +118,6 @@ metadata: {name: %q, namespace: %q}
 spec:
   forwards:
     - ports: [%d]
-      target: {address: %q, port: %s}
-`, pod, namespace, port, host, number))
+      command: [%q, -connect, %q]
+`, pod, namespace, port, relay, to.Address))
 }

@@ -40,6 +40,7 @@ type Taker struct {
 
 	mu    sync.Mutex
 	known map[string]Endpoint // by workload: where profiles were found
+	fresh map[string]fresh    // by pod: what was found a moment ago
 	typed map[string]Override // by workload
 	kept  []*Profile          // the newest captures, the last one last
 }
@@ -49,7 +50,7 @@ func New(o Options) *Taker {
 	if o.Clock == nil {
 		o.Clock = live.SystemClock{}
 	}
-	return &Taker{o: o, turns: newTurns(), known: map[string]Endpoint{}, typed: map[string]Override{}}
+	return &Taker{o: o, turns: newTurns(), known: map[string]Endpoint{}, fresh: map[string]fresh{}, typed: map[string]Override{}}
 }
 
 // Target is a pod to take a profile from.
@@ -83,6 +84,7 @@ func (t *Taker) Override(target Target, o Override) {
 	defer t.mu.Unlock()
 	t.typed[target.workload()] = o
 	delete(t.known, target.workload())
+	clear(t.fresh)
 }
 
 // SetKey keeps a key for the workload beside what else was said about it. An
@@ -93,6 +95,7 @@ func (t *Taker) SetKey(target Target, header, key string) {
 	o := t.typed[target.workload()]
 	o.Header, o.Key = header, key
 	t.typed[target.workload()] = o
+	clear(t.fresh)
 }
 
 // SetPort says where the workload serves profiles.
@@ -103,6 +106,7 @@ func (t *Taker) SetPort(target Target, port int, prefix string) {
 	o.Port, o.Prefix = port, prefix
 	t.typed[target.workload()] = o
 	delete(t.known, target.workload())
+	clear(t.fresh)
 }
 
 // with puts what the user said over an endpoint.

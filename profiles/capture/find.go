@@ -80,6 +80,27 @@ func (t *Taker) Find(ctx context.Context, target Target) (*Found, error) {
 	return f, nil
 }
 
+// fresh is an endpoint that answered a moment ago.
+type fresh struct {
+	found *Found
+	at    time.Time
+}
+
+// mostFresh is for how long a pod is not asked again: somebody who has just
+// chosen a profile should not wait for the index twice.
+const mostFresh = 30 * time.Second
+
+// findFresh is find, unless the same pod has just answered.
+func (t *Taker) findFresh(ctx context.Context, target Target, pod *corev1.Pod) (*Found, error) {
+	t.mu.Lock()
+	known, ok := t.fresh[string(pod.UID)]
+	t.mu.Unlock()
+	if ok && t.o.Clock.Now().Sub(known.at) < mostFresh {
+		return known.found, nil
+	}
+	return t.find(ctx, target, pod)
+}
+
 // named completes an error of this package.
 func named(err error, kind Kind, pod k8s.Ref) error {
 	var e *Error
@@ -106,6 +127,20 @@ func (t *Taker) pod(ctx context.Context, ref k8s.Ref) (*corev1.Pod, error) {
 }
 
 func (t *Taker) find(ctx context.Context, target Target, pod *corev1.Pod) (*Found, error) {
+	f, err := t.look(ctx, target, pod)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.fresh) > 64 {
+		clear(t.fresh)
+	}
+	delete(t.fresh, string(pod.UID))
+	if err == nil && !f.NeedsKey {
+		t.fresh[string(pod.UID)] = fresh{f, t.o.Clock.Now()}
+	}
+	return f, err
+}
+
+func (t *Taker) look(ctx context.Context, target Target, pod *corev1.Pod) (*Found, error) {
 	key := target.workload()
 	t.mu.Lock()
 	known, remembered := t.known[key]

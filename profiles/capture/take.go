@@ -76,7 +76,7 @@ func (t *Taker) take(ctx context.Context, target Target, req Request, w *Watch) 
 		return nil, err
 	}
 	target.Pod.UID = string(pod.UID)
-	f, err := t.find(ctx, target, pod)
+	f, err := t.findFresh(ctx, target, pod)
 	if err != nil {
 		return nil, err
 	}

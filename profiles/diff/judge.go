@@ -197,13 +197,14 @@ func (c *comparer) byCounts(row int, factor, spread float64, of func(Values) int
 // caller to be only on the way.
 const carries = 0.7
 
-// explain tells where a change comes from: it follows it from the root down
-// as long as one callee carries most of it. Functions on the way only pass it
+// explain tells where a change comes from: it follows it from where it
+// appears, at the root or below calls that did not change as a whole, down as
+// long as one callee carries most of it. Functions on the way only pass it
 // on. The last one that is one's own code is the culprit.
 func (c *comparer) explain() {
 	through := map[int32]int32{} // row on the way → culprit
 	culprits := map[int32]bool{}
-	for _, n := range c.movers(0) {
+	for _, n := range c.starts() {
 		path := c.follow(n)
 		end := c.culprit(path)
 		culprits[c.d.Nodes[path[end]].Frame] = true
@@ -230,6 +231,22 @@ func (c *comparer) explain() {
 func (c *comparer) delta(n int32) float64 {
 	x := &c.d.Nodes[n]
 	return c.inMode(1, x.New.Cum)*c.shift - c.inMode(0, x.Base.Cum)
+}
+
+// starts returns the nodes at which a change appears: those that changed
+// enough to matter and whose caller did not. In shares, what grew takes from
+// what did not, so that a caller of both may stay as it was.
+func (c *comparer) starts() []int32 {
+	moves := make([]bool, len(c.d.Nodes))
+	var starts []int32
+	for i := 1; i < len(c.d.Nodes); i++ {
+		n := &c.d.Nodes[i]
+		moves[i] = c.sig[n.Frame] && c.large(c.delta(int32(i)))
+		if moves[i] && !moves[n.Parent] {
+			starts = append(starts, int32(i))
+		}
+	}
+	return starts
 }
 
 // movers returns the children of n whose function changed for sure, and

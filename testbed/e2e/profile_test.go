@@ -64,13 +64,15 @@ func profileWorldUp(t *testing.T) {
 	if _, err := shared.bed.Client().AppsV1().StatefulSets("profiles").Patch(ctx, "shop", "application/strategic-merge-patch+json", patch, patchOptions); err != nil {
 		t.Fatal(err)
 	}
-	waitPods(t, ctx, func(ready int, images map[string]int) bool { return ready == 13 && images["registry.example.com/shop:v2"] == 3 })
+	waitPods(t, ctx, func(ready int, images map[string]int) bool {
+		return ready == 13 && images["registry.example.com/shop:v2"] == 3
+	})
 	for i := range 6 {
 		revision := "old"
 		if i >= 3 {
 			revision = "new"
 		}
-		behindPod(t, fmt.Sprintf("shop-%d", i), 6060, "-hot", "shop", "-revision", revision, "-duty", "20ms")
+		behindPod(t, fmt.Sprintf("shop-%d", i), 6060, "-hot", "shop", "-revision", revision, "-duty", "15ms")
 	}
 	for i, flags := range [][]string{{"-hot", "cpu"}, {"-hot", "alloc"}, {"-hot", "leak"}, {"-hot", "mutex"}, {"-hot", "cpu", "-token", "t0ken"}, {"-hot", "cpu", "-busy"}} {
 		behindPod(t, fmt.Sprintf("spot-%d", i), 6060, flags...)
@@ -147,6 +149,13 @@ func onPod(t *testing.T, pod string) *console {
 	return c
 }
 
+// answer types into a dialog and waits until it has gone.
+func (c *console) answer(text, dialog string) {
+	c.t.Helper()
+	c.send(text + enter)
+	c.until(20*time.Second, "no "+dialog, func(screen string) bool { return !strings.Contains(screen, dialog) })
+}
+
 func testHotFunction(t *testing.T) {
 	const seconds = 2
 	c := onPod(t, "spot-0")
@@ -207,10 +216,12 @@ func testProfileTrouble(t *testing.T) {
 	c := onPod(t, "spot-4") // behind a token
 	c.see(20*time.Second, "asks for a key")
 	c.send("K", "Key for spot-4")
-	c.send("wrong"+enter, "asks for a key")
+	c.answer("wrong", "Key for spot-4")
+	c.see(20*time.Second, "asks for a key")
 	c.send("K", "Key for spot-4")
-	c.send("t0ken"+enter, "✓ cpu")
-	c.send("--"+enter)
+	c.answer("t0ken", "Key for spot-4")
+	c.see(20*time.Second, "✓ cpu")
+	c.send("--" + enter)
 	c.see(30*time.Second, "% in main.burn")
 	c.send("\x1b", "what it shows")
 	c.quit()
@@ -224,7 +235,8 @@ func testProfileTrouble(t *testing.T) {
 	c = onPod(t, "spot-6") // Python behind a key
 	c.see(20*time.Second, "asks for a key")
 	c.send("K", "Key for spot-6")
-	c.send("api-key: s3cr3t"+enter, "✓ py-memory")
+	c.answer("api-key: s3cr3t", "Key for spot-6")
+	c.see(20*time.Second, "✓ py-memory")
 	c.send(enter)
 	c.see(30*time.Second, "flat-only", "app.py")
 	c.quit()

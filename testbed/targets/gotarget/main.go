@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"net"
 	"net/http"
@@ -24,7 +25,12 @@ func main() {
 	token := flag.String("token", "", "serve profiles only to who sends Authorization: Bearer TOKEN")
 	busy := flag.Bool("busy", false, "keep the CPU profiler busy for ever")
 	duty := flag.Duration("duty", 20*time.Millisecond, "how long to work in every 100 ms")
+	connect := flag.String("connect", "", "do nothing but relay standard input and output to this address")
 	flag.Parse()
+	if *connect != "" {
+		relay(*connect)
+		return
+	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		log.Fatal(err)
@@ -42,6 +48,27 @@ func main() {
 		os.Exit(0)
 	}()
 	log.Fatal(http.Serve(listener, handler(*token)))
+}
+
+// relay is one forwarded connection. It ends a moment after either side does,
+// as container runtimes' do (containerd internal/cri/server/sandbox_portforward_linux.go):
+// kwok's own forwarding waits for both, so that a target never learns that its
+// client has gone.
+func relay(address string) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		log.Fatal(err) // "connection refused" reaches the client by the error stream
+	}
+	ended := make(chan bool, 2)
+	go func() { _, _ = io.Copy(conn, os.Stdin); ended <- true }()
+	go func() { _, _ = io.Copy(os.Stdout, conn); ended <- false }()
+	if clientGone := <-ended; clientGone {
+		select {
+		case <-ended:
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+	_ = conn.Close()
 }
 
 type discard struct{}
