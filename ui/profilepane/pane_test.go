@@ -155,9 +155,14 @@ func served() *capture.Found {
 
 func open(t testing.TB, s *source) *panetest.Bench {
 	t.Helper()
+	return openWith(t, s, s)
+}
+
+func openWith(t testing.TB, src profilepane.Source, s *source) *panetest.Bench {
+	t.Helper()
 	b := panetest.New(t, func(b *panetest.Bench) pane.Pane {
 		s.bench = b
-		return profilepane.New(pane.Profile, s, func(string, []byte) (string, error) { return "", errors.New("not here") }, workload())
+		return profilepane.New(pane.Profile, src, func(string, []byte) (string, error) { return "", errors.New("not here") }, workload())
 	})
 	return b.Do(func() tea.Cmd { return b.Pane.(pane.Starter).Start(b.Env) })
 }
