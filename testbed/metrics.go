@@ -18,16 +18,17 @@ import (
 	"k8s.io/client-go/kubernetes"
 )
 
-// Metrics is what the cluster's metrics APIs (metrics.k8s.io and
-// custom.metrics.k8s.io) answer about pods. Until a test sets something there
-// are no metrics for any pod. Usage is per pod; its first container is shown to
-// use all of it.
+// Metrics is what the cluster's metrics APIs (metrics.k8s.io,
+// custom.metrics.k8s.io and external.metrics.k8s.io) answer. Until a test sets
+// something there are no metrics at all. Usage is per pod; its first container
+// is shown to use all of it.
 type Metrics struct {
 	client kubernetes.Interface
 	server *http.Server
 
-	mu    sync.Mutex
-	rules []metricRule // the last one that matches a pod counts
+	mu     sync.Mutex
+	rules  []metricRule // the last one that matches a pod counts
+	totals map[string][]resource.Quantity
 }
 
 // metricRule gives a value to the pods of a namespace that match.
@@ -75,6 +76,55 @@ func (m *Metrics) SetCustom(namespace, selector, metric, value string) error {
 	m.add(metricRule{namespace: namespace, metric: metric, value: quantity,
 		match: func(p *corev1.Pod) bool { return match.Matches(labels.Set(p.Labels)) }})
 	return nil
+}
+
+// SetCustomFunc is SetCustom for the pods that match returns true for.
+func (m *Metrics) SetCustomFunc(namespace string, match func(*corev1.Pod) bool, metric, value string) error {
+	quantity, err := resource.ParseQuantity(value)
+	if err != nil {
+		return fmt.Errorf("set metric %s: %q: %w", metric, value, err)
+	}
+	m.add(metricRule{namespace: namespace, metric: metric, value: quantity, match: match})
+	return nil
+}
+
+// DropCustom takes a custom metric of the matching pods away.
+func (m *Metrics) DropCustom(namespace string, match func(*corev1.Pod) bool, metric string) {
+	m.add(metricRule{namespace: namespace, match: match, metric: metric, none: true})
+}
+
+// SetObject gives one object, named as the API's paths do
+// ("ingresses.networking.k8s.io/web", "services/api"), a custom metric.
+func (m *Metrics) SetObject(namespace, object, metric, value string) error {
+	return m.setTotals(namespace+"/"+object+"/"+metric, value)
+}
+
+// SetExternal gives an external metric of a namespace its series.
+func (m *Metrics) SetExternal(namespace, metric string, values ...string) error {
+	return m.setTotals(namespace+"/"+metric, values...)
+}
+
+func (m *Metrics) setTotals(key string, values ...string) error {
+	list := make([]resource.Quantity, len(values))
+	for i, v := range values {
+		var err error
+		if list[i], err = resource.ParseQuantity(v); err != nil {
+			return fmt.Errorf("set metric %s: %q: %w", key, v, err)
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.totals == nil {
+		m.totals = map[string][]resource.Quantity{}
+	}
+	m.totals[key] = list
+	return nil
+}
+
+func (m *Metrics) total(key string) []resource.Quantity {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.totals[key]
 }
 
 // Drop takes the CPU and memory metrics of the matching pods away.
@@ -127,7 +177,7 @@ kind: Service
 metadata: {name: testbed-metrics, namespace: kube-system}
 spec: {type: ExternalName, externalName: localhost, ports: [{port: %d}]}
 `, port)}
-	for _, group := range []string{"metrics.k8s.io", "custom.metrics.k8s.io"} {
+	for _, group := range []string{"metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"} {
 		docs = append(docs, fmt.Sprintf(`
 apiVersion: apiregistration.k8s.io/v1
 kind: APIService
@@ -148,7 +198,7 @@ func (m *Metrics) stop() { m.server.Close() }
 
 // handler answers discovery and the questions that autoscalers and "top" ask.
 func (m *Metrics) handler() http.Handler {
-	const metrics, custom = "/apis/metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta1"
+	const metrics, custom, external = "/apis/metrics.k8s.io/v1beta1", "/apis/custom.metrics.k8s.io/v1beta1", "/apis/external.metrics.k8s.io/v1beta1"
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+metrics, discovers("metrics.k8s.io/v1beta1",
 		metav1.APIResource{Name: "pods", Kind: "PodMetrics", Namespaced: true, Verbs: []string{"get", "list"}}))
@@ -157,7 +207,10 @@ func (m *Metrics) handler() http.Handler {
 	mux.HandleFunc("GET "+metrics+"/namespaces/{namespace}/pods/{pod}", m.podMetrics)
 	mux.HandleFunc("GET "+custom, discovers("custom.metrics.k8s.io/v1beta1",
 		metav1.APIResource{Name: "pods/http_requests_per_second", Kind: "MetricValueList", Namespaced: true, Verbs: []string{"get"}}))
-	mux.HandleFunc("GET "+custom+"/namespaces/{namespace}/pods/{any}/{metric}", m.customMetrics)
+	mux.HandleFunc("GET "+custom+"/namespaces/{namespace}/{resource}/{name}/{metric}", m.customMetrics)
+	mux.HandleFunc("GET "+external, discovers("external.metrics.k8s.io/v1beta1",
+		metav1.APIResource{Name: "queue_length", Kind: "ExternalMetricValueList", Namespaced: true, Verbs: []string{"get"}}))
+	mux.HandleFunc("GET "+external+"/namespaces/{namespace}/{metric}", m.externalMetrics)
 	return mux
 }
 
@@ -197,7 +250,7 @@ func (m *Metrics) podMetrics(w http.ResponseWriter, r *http.Request) {
 			"kind": "PodMetrics", "apiVersion": "metrics.k8s.io/v1beta1",
 			"metadata":   map[string]any{"name": pod.Name, "namespace": pod.Namespace, "labels": pod.Labels},
 			"timestamp":  time.Now().UTC().Format(time.RFC3339),
-			"window":     "5s",
+			"window":     "1s",
 			"containers": containers,
 		})
 	}
@@ -211,8 +264,13 @@ func (m *Metrics) podMetrics(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// customMetrics answers one custom metric of a namespace's pods.
+// customMetrics answers one custom metric of a namespace's pods, or of one
+// object.
 func (m *Metrics) customMetrics(w http.ResponseWriter, r *http.Request) {
+	if kind := r.PathValue("resource"); kind != "pods" || r.PathValue("name") != "*" {
+		m.objectMetric(w, r)
+		return
+	}
 	pods, err := m.running(r)
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -233,6 +291,32 @@ func (m *Metrics) customMetrics(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	reply(w, map[string]any{"kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta1", "metadata": map[string]any{}, "items": items})
+}
+
+// objectMetric answers a custom metric of one object.
+func (m *Metrics) objectMetric(w http.ResponseWriter, r *http.Request) {
+	object, metric := r.PathValue("resource")+"/"+r.PathValue("name"), r.PathValue("metric")
+	values := m.total(r.PathValue("namespace") + "/" + object + "/" + metric)
+	if len(values) == 0 {
+		notFound(w, "the server could not find the metric %s for %s", metric, object)
+		return
+	}
+	reply(w, map[string]any{"kind": "MetricValueList", "apiVersion": "custom.metrics.k8s.io/v1beta1", "metadata": map[string]any{}, "items": []any{map[string]any{
+		"describedObject": map[string]string{"kind": "Object", "namespace": r.PathValue("namespace"), "name": r.PathValue("name")},
+		"metricName":      metric, "timestamp": time.Now().UTC().Format(time.RFC3339), "value": values[0].String(),
+	}}})
+}
+
+// externalMetrics answers the series of an external metric.
+func (m *Metrics) externalMetrics(w http.ResponseWriter, r *http.Request) {
+	metric := r.PathValue("metric")
+	items := []any{}
+	for _, v := range m.total(r.PathValue("namespace") + "/" + metric) {
+		items = append(items, map[string]any{
+			"metricName": metric, "metricLabels": map[string]string{}, "timestamp": time.Now().UTC().Format(time.RFC3339), "value": v.String(),
+		})
+	}
+	reply(w, map[string]any{"kind": "ExternalMetricValueList", "apiVersion": "external.metrics.k8s.io/v1beta1", "metadata": map[string]any{}, "items": items})
 }
 
 // running returns the running pods that the request is about.

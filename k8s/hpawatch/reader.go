@@ -89,8 +89,8 @@ func (r *Reader) Read(ctx context.Context, workload k8s.Ref) (*View, error) {
 	if h == nil {
 		return &View{Read: now, Orphans: orphans}, ErrNone
 	}
-	in := r.gather(ctx, h, rivals)
-	in.Now = now
+	in := r.Gather(ctx, h)
+	in.Rivals, in.Now = rivalsOf(rivals, &in), now
 	v := &View{
 		Orphans: orphans,
 		Ref:     k8s.Ref{Kind: "HorizontalPodAutoscaler", Namespace: h.Namespace, Name: h.Name, UID: string(h.UID)},
@@ -154,9 +154,10 @@ func orphansOf(list []autoscalingv2.HorizontalPodAutoscaler) []foreign.Text {
 	return out
 }
 
-// gather reads everything the autoscaler decides by.
-func (r *Reader) gather(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler, rivals []string) hpa.Input {
-	in := hpa.Input{HPA: h, Flags: r.flags}
+// Gather reads everything an autoscaler decides by, without its past: the
+// target's scale, its pods, and every metric.
+func (r *Reader) Gather(ctx context.Context, h *autoscalingv2.HorizontalPodAutoscaler) hpa.Input {
+	in := hpa.Input{HPA: h, Flags: r.flags, Now: r.clock.Now()}
 	in.Scale = r.scale(ctx, h.Namespace, h.Spec.ScaleTargetRef)
 	if !in.Scale.Known || in.Scale.Selector == "" || in.Scale.Spec == 0 && h.Status.DesiredReplicas == 0 {
 		if !in.Scale.Known {
@@ -165,9 +166,6 @@ func (r *Reader) gather(ctx context.Context, h *autoscalingv2.HorizontalPodAutos
 		return in
 	}
 	in.Pods, in.PodsErr = r.pods(ctx, h.Namespace, in.Scale.Selector)
-	if len(in.Pods) > 0 || in.PodsErr != "" {
-		in.Rivals = rivals
-	}
 	var pods *podMetrics
 	for i := range h.Spec.Metrics {
 		spec := &h.Spec.Metrics[i]
@@ -177,6 +175,15 @@ func (r *Reader) gather(ctx context.Context, h *autoscalingv2.HorizontalPodAutos
 		in.Readings = append(in.Readings, r.metrics.read(ctx, h.Namespace, in.Scale.Selector, spec, pods))
 	}
 	return in
+}
+
+// rivalsOf are the rivals that matter: without a pod there is nothing to
+// quarrel about (validateAndParseSelector of horizontal.go).
+func rivalsOf(rivals []string, in *hpa.Input) []string {
+	if len(in.Pods) == 0 && in.PodsErr == "" {
+		return nil
+	}
+	return rivals
 }
 
 // pods are those of the selector, from the server's own cache: an answer a
