@@ -126,6 +126,9 @@ type HPAStatus struct {
 	// AtMax is true when the autoscaler wants more than it may have
 	// (ScalingLimited with TooManyReplicas).
 	AtMax bool
+	// Stabilising is true while a window holds it where it is: Since is then
+	// when that was seen first, which may be later than when it began.
+	Stabilising bool
 	// Problem is the reason of a False AbleToScale or ScalingActive
 	// condition; empty when it works.
 	Problem string

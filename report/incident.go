@@ -33,7 +33,7 @@ func (s *Status) Incident(w io.Writer) error {
 
 func (s *Status) incident(b *strings.Builder, w *Workload) {
 	fmt.Fprintf(b, "## %s: %s\n\n", cell(w.Namespace+"/"+w.Name), headline(w))
-	sentences := []string{s.wrong(w), s.others(w), s.changed(w), affected(w), s.deadline(w), next(w)}
+	sentences := []string{s.wrong(w), s.others(w), s.changed(w), affected(w), autoscaled(w), s.deadline(w), next(w)}
 	var told []string
 	for _, t := range sentences {
 		if t != "" {

@@ -83,19 +83,6 @@ type Rollout struct {
 	PodsKnown bool `json:"podsKnown"`
 }
 
-// HPA is the autoscaler that targets a workload.
-type HPA struct {
-	Name    string `json:"name"`
-	Min     int    `json:"min"`
-	Max     int    `json:"max"`
-	Current int    `json:"current"`
-	Desired int    `json:"desired"`
-	// LimitedBy is "max" while it wants more than it may have, or the reason
-	// it cannot scale at all; empty when nothing holds it.
-	LimitedBy string       `json:"limitedBy,omitempty"`
-	Message   foreign.Text `json:"message,omitempty"`
-}
-
 // Summary counts workloads by severity.
 type Summary struct {
 	Workloads int `json:"workloads"`
@@ -168,10 +155,7 @@ func fromWorkload(w *k8s.Workload) Workload {
 		out.Evidence[i].At = out.Evidence[i].At.UTC()
 	}
 	if h := w.HPA; h != nil {
-		out.HPA = &HPA{Name: h.Name, Min: h.Min, Max: h.Max, Current: h.Current, Desired: h.Desired, LimitedBy: h.Problem, Message: h.Message}
-		if h.AtMax {
-			out.HPA.LimitedBy = "max"
-		}
+		out.HPA = fromHPA(h)
 	}
 	return out
 }

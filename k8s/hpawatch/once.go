@@ -14,12 +14,16 @@ const (
 	atOnce = 4
 	// onceWithin bounds the looks of one command.
 	onceWithin = 12 * time.Second
+	// onceAtMost is how many are looked at for one command: a board of hundreds
+	// is ranked, and its first are the ones in trouble.
+	onceAtMost = 50
 )
 
-// Once looks at the autoscaler of every workload that has one, and returns the
-// explanations by the workload's [k8s.Ref.Key]. A look that fails, or is not
-// done in time, is left out: what the board knows of the autoscaler stays.
-func (r *Reader) Once(ctx context.Context, workloads []*k8s.Workload) map[string]*hpa.Explanation {
+// Once looks at the autoscalers of workloads, the first [onceAtMost] that have
+// one, and returns the explanations by the workload's [k8s.Ref.Key]. A look
+// that fails, or is not done in time, is left out: what the board knows of the
+// autoscaler stays.
+func (s *Source) Once(ctx context.Context, workloads []*k8s.Workload) map[string]*hpa.Explanation {
 	ctx, cancel := context.WithTimeout(ctx, onceWithin)
 	defer cancel()
 	var (
@@ -31,7 +35,7 @@ func (r *Reader) Once(ctx context.Context, workloads []*k8s.Workload) map[string
 	for range atOnce {
 		wg.Go(func() {
 			for ref := range jobs {
-				v, err := r.Read(ctx, ref)
+				v, err := s.reader.Read(ctx, ref)
 				if err != nil {
 					continue
 				}
@@ -41,9 +45,11 @@ func (r *Reader) Once(ctx context.Context, workloads []*k8s.Workload) map[string
 			}
 		})
 	}
+	n := 0
 	for _, w := range workloads {
-		if w.HPA != nil && ctx.Err() == nil {
+		if w.HPA != nil && ctx.Err() == nil && n < onceAtMost {
 			jobs <- w.Ref
+			n++
 		}
 	}
 	close(jobs)

@@ -56,8 +56,24 @@ func FromHPA(h *autoscalingv2.HorizontalPodAutoscaler, in Intern) *HPA {
 		tell(active)
 	case s.AtMax:
 		tell(limited)
+	case able != nil && (able.Reason == "ScaleDownStabilized" || able.Reason == "ScaleUpStabilized"):
+		// The condition stays True, so its transition tells nothing; the
+		// status was written when the reason changed at the latest.
+		s.Stabilising, s.Since = true, statusWritten(h)
 	}
 	return out
+}
+
+// statusWritten is when the controller wrote the status last; zero when
+// managedFields do not tell.
+func statusWritten(h *autoscalingv2.HorizontalPodAutoscaler) time.Time {
+	var at time.Time
+	for i := range h.ManagedFields {
+		if e := &h.ManagedFields[i]; e.Subresource == "status" && e.Time != nil && e.Time.After(at) {
+			at = e.Time.Time
+		}
+	}
+	return at
 }
 
 func scalerCondition(h *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {

@@ -27,6 +27,7 @@ type world struct {
 	ownerOfSet  map[string]string                                 // UID to UID
 	revisionsOf map[string]map[string]*rollout.ControllerRevision // by owner's UID, then own
 	scalersOf   map[string][]*rollout.HPA                         // by target's Ref.Key()
+	heldSince   map[string]time.Time                              // since when an autoscaler being replaced is stabilising
 	podsOf      map[string][]*k8s.PodRow                          // by controlling owner's UID
 	podsReady   int
 	flips       flipIndex
@@ -66,7 +67,7 @@ func newWorld() *world {
 		strings: newInterner(),
 		objects: map[string]*entry{}, byKey: map[string]*entry{}, dirty: map[*entry]struct{}{},
 		setsOf: map[string]map[string]*rollout.ReplicaSet{}, ownerOfSet: map[string]string{},
-		revisionsOf: map[string]map[string]*rollout.ControllerRevision{}, scalersOf: map[string][]*rollout.HPA{},
+		revisionsOf: map[string]map[string]*rollout.ControllerRevision{}, scalersOf: map[string][]*rollout.HPA{}, heldSince: map[string]time.Time{},
 		podsOf: map[string][]*k8s.PodRow{},
 		events: newEventIndex(),
 		clues:  map[k8s.Ref]*clue{}, curious: map[string]*entry{},
@@ -182,12 +183,21 @@ func (w *world) revisionLeft(r *rollout.ControllerRevision) {
 }
 
 func (w *world) scalerArrived(h *rollout.HPA) {
+	if since, ok := w.heldSince[h.UID]; ok {
+		delete(w.heldSince, h.UID)
+		if h.Status.Stabilising {
+			h.Status.Since = since
+		}
+	}
 	key := h.Target.Key()
 	w.scalersOf[key] = append(w.scalersOf[key], h)
 	w.touch(w.byKey[key])
 }
 
 func (w *world) scalerLeft(h *rollout.HPA) {
+	if _, replaced := w.scalers.rows[h.UID]; replaced && h.Status.Stabilising {
+		w.heldSince[h.UID] = h.Status.Since // a newer version of it arrives next
+	}
 	key := h.Target.Key()
 	takeOut(w.scalersOf, key, h)
 	w.touch(w.byKey[key])

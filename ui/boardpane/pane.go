@@ -204,6 +204,9 @@ func (p *Pane) Until(now time.Time) time.Duration {
 	until := widget.StateUntil(p.snapshot, now)
 	for _, w := range p.table.Visible() {
 		until = widget.Sooner(until, widget.SinceUntil(now, w.Verdict.Since))
+		if h := w.HPA; h != nil && (h.Stabilising || h.Problem != "") {
+			until = widget.Sooner(until, widget.SinceUntil(now, h.Since))
+		}
 	}
 	return until
 }

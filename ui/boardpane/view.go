@@ -3,6 +3,8 @@ package boardpane
 import (
 	"fmt"
 	"strconv"
+	"strings"
+	"time"
 
 	"midwatch/k8s"
 	"midwatch/live"
@@ -200,8 +202,8 @@ func columns(namespace bool) []widget.Column[*k8s.Workload] {
 			Cell: readyCell,
 		},
 		widget.Column[*k8s.Workload]{
-			ID: "hpa", Title: "hpa", Min: 10, Max: 14, Right: true, Optional: 3,
-			Measure: func(w *k8s.Workload) int { return len(hpa(w)) },
+			ID: "hpa", Title: "hpa", Min: 10, Max: 18, Right: true, Optional: 3,
+			Measure: func(w *k8s.Workload) int { return len(hpa(w, time.Time{})) + 2 },
 			Cell:    hpaCell,
 		},
 		widget.Column[*k8s.Workload]{
@@ -254,27 +256,34 @@ func readyCell(_ widget.Draw, w *k8s.Workload) widget.Rich {
 	return widget.Say(token, ready(w))
 }
 
-// hpa is "3 2-10": current pods within the autoscaler's limits. At its
-// maximum it says so, because then it no longer helps.
-func hpa(w *k8s.Workload) string {
+// hpa is "3/2-10": current pods within the autoscaler's limits, or what keeps
+// it from helping: that it is at its maximum, that it has no metric, that a
+// window holds it, and for how long.
+func hpa(w *k8s.Workload, now time.Time) string {
 	h := w.HPA
 	if h == nil {
 		return ""
 	}
-	text := strconv.Itoa(h.Current) + " " + strconv.Itoa(h.Min) + "-" + strconv.Itoa(h.Max)
+	size := strconv.Itoa(h.Current) + "/" + strconv.Itoa(h.Min) + "-" + strconv.Itoa(h.Max)
 	switch {
+	case strings.HasPrefix(h.Problem, "FailedGet") && h.Problem != "FailedGetScale":
+		return "no metric " + widget.Since(now, h.Since)
+	case h.Problem == "AmbiguousSelector":
+		return size + " rival"
 	case h.Problem != "":
-		return text + " !"
+		return size + " !"
 	case h.AtMax:
-		return text + " max"
+		return size + " max"
+	case h.Stabilising:
+		return size + " held " + widget.Since(now, h.Since)
 	}
-	return text
+	return size
 }
 
-func hpaCell(_ widget.Draw, w *k8s.Workload) widget.Rich {
+func hpaCell(d widget.Draw, w *k8s.Workload) widget.Rich {
 	token := theme.Muted
 	if w.HPA != nil && (w.HPA.AtMax || w.HPA.Problem != "") {
 		token = theme.Warn
 	}
-	return widget.Say(token, hpa(w))
+	return widget.Say(token, hpa(w, d.Now))
 }
