@@ -181,6 +181,8 @@ func modify[T apiserver.Object](f *fixture, ref k8s.Ref, manager string, fn func
 		group = ""
 	case k8s.Rollout:
 		group = "argoproj.io"
+	case "HorizontalPodAutoscaler":
+		group = "autoscaling"
 	}
 	key := apiserver.Key{Resource: schema.GroupResource{Group: group, Resource: plural}, Namespace: ref.Namespace, Name: ref.Name}
 	must(f.Store().Modify(key, apiserver.WriteOptions{Manager: manager}, func(o apiserver.Object) (apiserver.Object, error) {

@@ -167,6 +167,9 @@ func (sp *scalerPatch) verify(ctx context.Context) (string, error) {
 		case desired > 0 && (desired < lowest || desired > highest):
 			return fmt.Sprintf("it wants %s so far", replicas(int(desired))), false
 		}
+		if desired == 0 {
+			return fmt.Sprintf("it may keep %d to %d now; it wants no size yet", lowest, highest), true
+		}
 		return fmt.Sprintf("its controller wants %s of %d to %d", replicas(int(desired)), lowest, highest), true
 	})
 }

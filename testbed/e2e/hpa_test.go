@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +27,9 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"midwatch/action"
+	"midwatch/k8s"
+	"midwatch/k8s/change"
 	"midwatch/k8s/hpa"
 	"midwatch/k8s/hpawatch"
 	"midwatch/live"
@@ -484,5 +489,74 @@ func (p *proof) events(cases []hpaCase) {
 	})
 	if err != nil {
 		p.t.Error(err)
+	}
+}
+
+// TestAutoscalerWritesAndTheirUndo changes an autoscaler of the real server
+// through the gate, and takes it back.
+func TestAutoscalerWritesAndTheirUndo(t *testing.T) {
+	const namespace = "scaling-writes"
+	ctx := t.Context()
+	client := shared.bed.Client()
+	if _, err := client.CoreV1().Namespaces().Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	c := &hpaCase{name: "writes", current: 2, min: 1, max: 4, loads: []hpaLoad{{kind: podsMetric, absent: true}}}
+	h := c.autoscaler()
+	h.Namespace = namespace
+	made, err := client.AutoscalingV2().HorizontalPodAutoscalers(namespace).Create(ctx, h, metav1.CreateOptions{FieldManager: "helm"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	clock := live.SystemClock{}
+	lock := action.NewLock(clock, "bed", "")
+	cfg := rest.CopyConfig(shared.bed.RESTConfig("admin"))
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return action.Transport(next, lock, action.Kubernetes()) })
+	typed, dyn := kubernetes.NewForConfigOrDie(cfg), dynamic.NewForConfigOrDie(cfg)
+	planner := change.New(change.Client{Typed: typed, Dynamic: dyn, Context: "bed"}, clock)
+	gate := action.NewGate(lock, action.NewJournal(filepath.Join(t.TempDir(), "journal.jsonl"), clock), clock, "admin")
+	lock.Open()
+	ref := k8s.Ref{Kind: "HorizontalPodAutoscaler", Namespace: namespace, Name: "writes", UID: string(made.UID)}
+	spec := func() autoscalingv2.HorizontalPodAutoscalerSpec {
+		t.Helper()
+		now, err := client.AutoscalingV2().HorizontalPodAutoscalers(namespace).Get(ctx, "writes", getOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now.Spec
+	}
+	run := func(plan *action.Plan, err error) {
+		t.Helper()
+		if err == nil {
+			_, err = gate.Run(ctx, plan, action.Confirmation{Typed: "writes", Reason: "test"})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(planner.PlanLimits(ctx, ref, 2, 9))
+	if s := spec(); *s.MinReplicas != 2 || s.MaxReplicas != 9 {
+		t.Errorf("limits %d-%d", *s.MinReplicas, s.MaxReplicas)
+	}
+	run(gate.Undo(ctx))
+	if s := spec(); *s.MinReplicas != 1 || s.MaxReplicas != 4 {
+		t.Errorf("undone to %d-%d", *s.MinReplicas, s.MaxReplicas)
+	}
+	run(planner.PlanSuspendScaleDown(ctx, ref))
+	if b := spec().Behavior; b == nil || *b.ScaleDown.SelectPolicy != autoscalingv2.DisabledPolicySelect {
+		t.Errorf("not suspended: %+v", b)
+	}
+	run(gate.Undo(ctx))
+	if b := spec().Behavior; b != nil {
+		t.Errorf("undone to %+v, there was none", b)
+	}
+	// The server guards the old values, not only midwatch.
+	stale, err := planner.PlanLimits(ctx, ref, 3, 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(planner.PlanLimits(ctx, ref, 2, 6))
+	if _, err := gate.Run(ctx, stale, action.Confirmation{}); !errors.Is(err, action.ErrChanged) {
+		t.Errorf("a plan for limits that are gone: %v", err)
 	}
 }
