@@ -511,7 +511,9 @@ func TestAutoscalerWritesAndTheirUndo(t *testing.T) {
 	clock := live.SystemClock{}
 	lock := action.NewLock(clock, "bed", "")
 	cfg := rest.CopyConfig(shared.bed.RESTConfig("admin"))
-	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return action.Transport(next, lock, action.Kubernetes()) })
+	cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return action.Transport(next, lock, action.Kubernetes())
+	})
 	typed, dyn := kubernetes.NewForConfigOrDie(cfg), dynamic.NewForConfigOrDie(cfg)
 	planner := change.New(change.Client{Typed: typed, Dynamic: dyn, Context: "bed"}, clock)
 	gate := action.NewGate(lock, action.NewJournal(filepath.Join(t.TempDir(), "journal.jsonl"), clock), clock, "admin")
