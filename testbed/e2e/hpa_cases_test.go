@@ -14,7 +14,7 @@ import (
 
 // hpaCase is one autoscaler with its workload and its load.
 type hpaCase struct {
-	name              string
+	name, namespace   string
 	current, min, max int32
 	// silent pods give no resource and no pods metrics; unready ones run and
 	// are not ready; extra is a phase in which one more pod matches the

@@ -36,9 +36,6 @@ import (
 	"midwatch/testbed"
 )
 
-// scaling is where the predictions are held against the controller.
-const scaling = "scaling"
-
 // hpaCluster is what package hpawatch reads from.
 type hpaCluster struct {
 	typed   kubernetes.Interface
@@ -71,7 +68,7 @@ func newHPACluster(t *testing.T) *hpaCluster {
 // the size it sets, its conditions, its event.
 func TestPredictionsAreTheControllersDecisions(t *testing.T) {
 	cases := append(fixedCases(), generatedCases(60)...)
-	p := newProof(t)
+	p := newProof(t, "scaling", cases)
 	p.each(cases, p.deploy)
 	p.each(cases, p.settle)
 	p.wait(3 * time.Second) // readiness has to be older than a metric's window
@@ -84,39 +81,44 @@ func TestPredictionsAreTheControllersDecisions(t *testing.T) {
 
 // proof is one run over many cases at once.
 type proof struct {
-	t      *testing.T
-	c      *hpaCluster
-	reader *hpawatch.Reader
+	t         *testing.T
+	c         *hpaCluster
+	reader    *hpawatch.Reader
+	namespace string
 
 	mu          sync.Mutex
 	predictions map[string]*hpa.Explanation
 	outcomes    map[string]int
 }
 
-func newProof(t *testing.T) *proof {
+// newProof makes a namespace of its own for the cases.
+func newProof(t *testing.T, namespace string, cases []hpaCase) *proof {
 	c := newHPACluster(t)
-	_, err := c.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: scaling}}, metav1.CreateOptions{})
+	for i := range cases {
+		cases[i].namespace = namespace
+	}
+	_, err := c.typed.CoreV1().Namespaces().Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: namespace}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proof{t: t, c: c, reader: hpawatch.NewReader(c, live.SystemClock{}, hpa.Flags{}), predictions: map[string]*hpa.Explanation{}, outcomes: map[string]int{}}
+	p := &proof{t: t, c: c, namespace: namespace, reader: hpawatch.NewReader(c, live.SystemClock{}, hpa.Flags{}), predictions: map[string]*hpa.Explanation{}, outcomes: map[string]int{}}
 	t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
-		if err := c.typed.CoreV1().Namespaces().Delete(ctx, scaling, metav1.DeleteOptions{}); err != nil {
+		if err := c.typed.CoreV1().Namespaces().Delete(ctx, namespace, metav1.DeleteOptions{}); err != nil {
 			t.Errorf("clean up: %v", err)
 		}
 	})
 	return p
 }
 
-// each does one thing for every case, eight at a time.
+// each does one thing for every case, sixteen at a time.
 func (p *proof) each(cases []hpaCase, do func(ctx context.Context, c *hpaCase) error) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
-	slots := make(chan struct{}, 8)
+	slots := make(chan struct{}, 16)
 	for i := range cases {
 		wg.Go(func() {
 			slots <- struct{}{}
@@ -167,7 +169,7 @@ func (p *proof) deploy(ctx context.Context, c *hpaCase) error {
 	if c.unready > 0 {
 		template.Annotations = map[string]string{testbed.ScenarioAnnotation: testbed.ScenarioNeverReady}
 	}
-	_, err := p.c.typed.AppsV1().Deployments(scaling).Create(ctx, &appsv1.Deployment{
+	_, err := p.c.typed.AppsV1().Deployments(p.namespace).Create(ctx, &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: c.name},
 		Spec:       appsv1.DeploymentSpec{Replicas: &c.current, Selector: &metav1.LabelSelector{MatchLabels: c.labels()}, Template: template},
 	}, metav1.CreateOptions{})
@@ -176,7 +178,7 @@ func (p *proof) deploy(ctx context.Context, c *hpaCase) error {
 	}
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: c.name + "-extra", Labels: c.labels()}, Spec: c.podSpec()}
 	pod.Spec.NodeSelector = map[string]string{"no": "such-node"} // stays Pending
-	if _, err = p.c.typed.CoreV1().Pods(scaling).Create(ctx, pod, metav1.CreateOptions{}); err != nil || c.extra == corev1.PodPending {
+	if _, err = p.c.typed.CoreV1().Pods(p.namespace).Create(ctx, pod, metav1.CreateOptions{}); err != nil || c.extra == corev1.PodPending {
 		return err
 	}
 	return p.patchStatus(ctx, pod.Name, map[string]any{"phase": c.extra})
@@ -187,7 +189,7 @@ func (p *proof) patchStatus(ctx context.Context, pod string, status map[string]a
 	if err != nil {
 		return err
 	}
-	_, err = p.c.typed.CoreV1().Pods(scaling).Patch(ctx, pod, types.StrategicMergePatchType, raw, metav1.PatchOptions{}, "status")
+	_, err = p.c.typed.CoreV1().Pods(p.namespace).Patch(ctx, pod, types.StrategicMergePatchType, raw, metav1.PatchOptions{}, "status")
 	return err
 }
 
@@ -223,11 +225,11 @@ func ready(pod *corev1.Pod) bool {
 // them by name; the workload's status says the same.
 func (p *proof) pods(ctx context.Context, c *hpaCase, so func(*corev1.Pod) bool) (pods []*corev1.Pod, err error) {
 	err = shared.bed.Wait(ctx, func(ctx context.Context) error {
-		d, err := p.c.typed.AppsV1().Deployments(scaling).Get(ctx, c.name, metav1.GetOptions{})
+		d, err := p.c.typed.AppsV1().Deployments(p.namespace).Get(ctx, c.name, metav1.GetOptions{})
 		if err != nil {
 			return err
 		}
-		list, err := p.c.typed.CoreV1().Pods(scaling).List(ctx, metav1.ListOptions{LabelSelector: "pod-template-hash,app=" + c.name})
+		list, err := p.c.typed.CoreV1().Pods(p.namespace).List(ctx, metav1.ListOptions{LabelSelector: "pod-template-hash,app=" + c.name})
 		if err != nil {
 			return err
 		}
@@ -280,26 +282,26 @@ func (c *hpaCase) load(m *testbed.Metrics, pods []*corev1.Pod) error {
 			at, known := place[pod.Name]
 			return pod.Labels["app"] == c.name && known && at%2 == i && (at != len(pods)-1 || len(pods)%2 == 0)
 		}
-		errs = append(errs, set(m, match, cpu*share, memory*share, rps*share))
+		errs = append(errs, set(m, c.namespace, match, cpu*share, memory*share, rps*share))
 	}
 	others := func(pod *corev1.Pod) bool {
 		at, known := place[pod.Name]
 		return pod.Labels["app"] == c.name && (!known || at == len(pods)-1 && len(pods)%2 == 1)
 	}
-	errs = append(errs, set(m, others, cpu, memory, rps))
+	errs = append(errs, set(m, c.namespace, others, cpu, memory, rps))
 	silent := func(pod *corev1.Pod) bool {
 		at, known := place[pod.Name]
 		return pod.Labels["app"] == c.name && known && at < c.silent
 	}
-	m.Drop(scaling, silent)
-	m.DropCustom(scaling, silent, rpsMetric)
+	m.Drop(c.namespace, silent)
+	m.DropCustom(c.namespace, silent, rpsMetric)
 	return errors.Join(errs...)
 }
 
-func set(m *testbed.Metrics, match func(*corev1.Pod) bool, cpu, memory, rps float64) error {
-	err := m.SetFunc(scaling, match, fmt.Sprintf("%dm", int(cpu)), fmt.Sprint(int(memory)))
+func set(m *testbed.Metrics, namespace string, match func(*corev1.Pod) bool, cpu, memory, rps float64) error {
+	err := m.SetFunc(namespace, match, fmt.Sprintf("%dm", int(cpu)), fmt.Sprint(int(memory)))
 	if rps >= 0 {
-		err = errors.Join(err, m.SetCustomFunc(scaling, match, rpsMetric, fmt.Sprintf("%dm", int(rps*1000))))
+		err = errors.Join(err, m.SetCustomFunc(namespace, match, rpsMetric, fmt.Sprintf("%dm", int(rps*1000))))
 	}
 	return err
 }
@@ -314,15 +316,15 @@ func (c *hpaCase) loadTotal(m *testbed.Metrics, l hpaLoad) error {
 	case l.absent:
 		return nil
 	case l.kind == objectValue || l.kind == objectAverage:
-		return m.SetObject(scaling, "services/"+c.name, metricName(l.kind), text)
+		return m.SetObject(c.namespace, "services/"+c.name, metricName(l.kind), text)
 	}
 	// Two series; the controller sums them.
-	return m.SetExternal(scaling, c.name+"-"+metricName(l.kind), fmt.Sprintf("%dm", int(total*400)), fmt.Sprintf("%dm", int(total*1000)-int(total*400)))
+	return m.SetExternal(c.namespace, c.name+"-"+metricName(l.kind), fmt.Sprintf("%dm", int(total*400)), fmt.Sprintf("%dm", int(total*1000)-int(total*400)))
 }
 
 func (c *hpaCase) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
 	h := &autoscalingv2.HorizontalPodAutoscaler{
-		ObjectMeta: metav1.ObjectMeta{Name: c.name, Namespace: scaling},
+		ObjectMeta: metav1.ObjectMeta{Name: c.name, Namespace: c.namespace},
 		Spec: autoscalingv2.HorizontalPodAutoscalerSpec{
 			ScaleTargetRef: autoscalingv2.CrossVersionObjectReference{APIVersion: "apps/v1", Kind: "Deployment", Name: c.name},
 			MinReplicas:    &c.min, MaxReplicas: c.max, Behavior: c.behaviour,
@@ -337,7 +339,7 @@ func (c *hpaCase) autoscaler() *autoscalingv2.HorizontalPodAutoscaler {
 // predict explains the autoscaler as the server would store it, and then
 // creates it.
 func (p *proof) predict(ctx context.Context, c *hpaCase) error {
-	scalers := p.c.typed.AutoscalingV2().HorizontalPodAutoscalers(scaling)
+	scalers := p.c.typed.AutoscalingV2().HorizontalPodAutoscalers(p.namespace)
 	stored, err := scalers.Create(ctx, c.autoscaler(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 	if err != nil {
 		return err
@@ -370,7 +372,7 @@ func (d *decisions) of(name string) (autoscalingv2.HorizontalPodAutoscalerStatus
 // runs.
 func (p *proof) watch() *decisions {
 	p.t.Helper()
-	w, err := p.c.typed.AutoscalingV2().HorizontalPodAutoscalers(scaling).Watch(p.t.Context(), metav1.ListOptions{})
+	w, err := p.c.typed.AutoscalingV2().HorizontalPodAutoscalers(p.namespace).Watch(p.t.Context(), metav1.ListOptions{})
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -462,7 +464,7 @@ func (p *proof) events(cases []hpaCase) {
 	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	err := shared.bed.Wait(ctx, func(ctx context.Context) error {
-		list, err := p.c.typed.CoreV1().Events(scaling).List(ctx, metav1.ListOptions{FieldSelector: "reason=SuccessfulRescale"})
+		list, err := p.c.typed.CoreV1().Events(p.namespace).List(ctx, metav1.ListOptions{FieldSelector: "reason=SuccessfulRescale"})
 		if err != nil {
 			return err
 		}
@@ -502,8 +504,8 @@ func TestAutoscalerWritesAndTheirUndo(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &hpaCase{name: "writes", current: 2, min: 1, max: 4, loads: []hpaLoad{{kind: podsMetric, absent: true}}}
+	c.namespace = namespace
 	h := c.autoscaler()
-	h.Namespace = namespace
 	made, err := client.AutoscalingV2().HorizontalPodAutoscalers(namespace).Create(ctx, h, metav1.CreateOptions{FieldManager: "helm"})
 	if err != nil {
 		t.Fatal(err)
