@@ -71,6 +71,8 @@ func paymentsBeats() []beat {
 			c.create(relay.tool, relay.around()...)
 			c.create(relay.tool, d)
 		}},
+		// Its autoscaler asks for a metric that nobody serves.
+		{3 * time.Minute, func(c *cluster) { c.create(relay.tool, hpaFor(relay, 1, 5, podsMetric("queue_depth", "50"))) }},
 	}
 }
 

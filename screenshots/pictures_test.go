@@ -41,6 +41,14 @@ func hangs(d *uitest.Driver) {
 	d.Press("7").Until("what it hangs on", func(f string) bool { return strings.Contains(f, "configmap/") }).Idle()
 }
 
+func selectCatalog(d *uitest.Driver) { d.Press("/").Type("deploy/catalog").Press("enter").Idle() }
+
+// explained opens the autoscaler of the selected workload and waits until its
+// metrics were read.
+func explained(d *uitest.Driver) {
+	d.Press("6").Until("the autoscaler is explained", func(f string) bool { return strings.Contains(f, "8, and not") })
+}
+
 func pictures() []picture {
 	return []picture{
 		{"board-160x48", 160, 48, func(*uitest.Driver) {}},
@@ -51,6 +59,8 @@ func pictures() []picture {
 		{"probes-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
 		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
 		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
+		{"hpa-160x48", 160, 48, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
+		{"hpa-80x24", 80, 24, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
 		{"undo-160x48", 160, 48, func(d *uitest.Driver) {
 			selectCheckout(d)
 			d.Press("U").Until("the revisions", func(f string) bool { return strings.Contains(f, "revision 3") })

@@ -154,25 +154,42 @@ func (m *Manager) rescale(a *autoscaler, n int32, why string) {
 // propose computes every metric; the largest proposal wins (replica_calculator.go, computeReplicasForMetrics).
 func (m *Manager) propose(a *autoscaler) (proposal int32, metric string, ok bool) {
 	a.hpa.Status.CurrentMetrics = nil
-	failed := ""
+	var failed *failedMetric
 	for _, spec := range a.hpa.Spec.Metrics {
 		status, n, name, measured := m.proposeFor(a, spec)
 		a.hpa.Status.CurrentMetrics = append(a.hpa.Status.CurrentMetrics, status)
 		if !measured {
-			failed = name
+			if failed == nil {
+				failed = failureOf(spec)
+			}
 			continue
 		}
 		if metric == "" || n > proposal {
 			proposal, metric = n, name
 		}
 	}
-	if metric == "" || (failed != "" && proposal < a.current) {
-		m.setHPA(a, autoscalingv2.ScalingActive, corev1.ConditionFalse, "FailedGetResourceMetric", fmt.Sprintf(
-			"the HPA was unable to compute the replica count: failed to get %s: unable to get metrics for resource: no metrics returned from resource metrics API", failed))
+	if failed != nil && (metric == "" || proposal < a.current) {
+		m.setHPA(a, autoscalingv2.ScalingActive, corev1.ConditionFalse, failed.reason, "the HPA was unable to compute the replica count: "+failed.why)
 		return 0, "", false
 	}
 	m.setHPA(a, autoscalingv2.ScalingActive, corev1.ConditionTrue, "ValidMetricFound", "the HPA was able to successfully calculate a replica count from "+metric)
 	return proposal, metric, true
+}
+
+// failedMetric is how the controller says that a metric has no value.
+type failedMetric struct{ reason, why string }
+
+func failureOf(spec autoscalingv2.MetricSpec) *failedMetric {
+	if spec.Type == autoscalingv2.PodsMetricSourceType {
+		return &failedMetric{"FailedGetPodsMetric", fmt.Sprintf(
+			"unable to get metric %[1]s: unable to fetch metrics from custom metrics API: the server could not find the metric %[1]s for pods", spec.Pods.Metric.Name)}
+	}
+	name := string(spec.Type)
+	if spec.Resource != nil {
+		name = string(spec.Resource.Name)
+	}
+	return &failedMetric{"FailedGetResourceMetric", fmt.Sprintf(
+		"failed to get %[1]s utilization: unable to get metrics for resource %[1]s: no metrics returned from resource metrics API", name)}
 }
 
 func (m *Manager) proposeFor(a *autoscaler, spec autoscalingv2.MetricSpec) (status autoscalingv2.MetricStatus, n int32, name string, ok bool) {
