@@ -151,7 +151,9 @@ func TestUndoLeavesWhatOthersChangedMeanwhile(t *testing.T) {
 	})
 	f.settle(time.Minute)
 	f.mustRun(f.planner.PlanSuspendScaleDown(f.ctx(), r))
-	modify(f, r, "helm", func(h *autoscalingv2.HorizontalPodAutoscaler) { h.Spec.Behavior.ScaleDown.StabilizationWindowSeconds = ptr.To[int32](60) })
+	modify(f, r, "helm", func(h *autoscalingv2.HorizontalPodAutoscaler) {
+		h.Spec.Behavior.ScaleDown.StabilizationWindowSeconds = ptr.To[int32](60)
+	})
 	undo := must(f.gate.Undo(f.ctx()))
 	if !strings.Contains(strings.Join(undo.Warnings, "\n"), "only the scale-down policy is put back") {
 		t.Errorf("warnings %q", undo.Warnings)

@@ -100,15 +100,17 @@ func (c *calculation) fromPods(m *Metric, g Groups, values map[string]int64, u u
 	}
 	m.CorrectedRatio = again
 	m.Filled = times(again, len(values))
-	turned := ratio < 1 && again > 1 || ratio > 1 && again < 1
-	against := again < 1 && m.Filled > c.current || again > 1 && m.Filled < c.current
-	m.Note = corrected(m, g, upUnready, turned || against)
-	if turned || against {
+	cancelled := turned(ratio, again) || again < 1 && m.Filled > c.current || again > 1 && m.Filled < c.current
+	m.Note = corrected(m, g, upUnready, cancelled)
+	if cancelled {
 		m.Filled = c.current
 	}
 	m.Proposal = m.Filled
 	c.tolerate(m, again)
 }
+
+// turned reports that a ratio is on the other side of the target now.
+func turned(before, now float64) bool { return before < 1 && now > 1 || before > 1 && now < 1 }
 
 // putIn gives values to pods without any, so that they hold back: idle when
 // the load asks for more, busy when it asks for fewer.

@@ -19,7 +19,7 @@ func Conditions(h *autoscalingv2.HorizontalPodAutoscaler) []Condition {
 	for _, kind := range []autoscalingv2.HorizontalPodAutoscalerConditionType{
 		autoscalingv2.AbleToScale, autoscalingv2.ScalingActive, autoscalingv2.ScalingLimited, autoscalingv2.ScaledToZero,
 	} {
-		_, c := condition(h, kind)
+		c := condition(h, kind)
 		if c == nil {
 			continue
 		}

@@ -81,7 +81,7 @@ func (c *calculation) decide(e *Explanation) {
 // fromZero reports that the autoscaler itself scaled to zero and may scale up
 // again (1.37: condition ScaledToZero, and a metric that needs no pods).
 func (c *calculation) fromZero() bool {
-	_, zero := condition(c.in.HPA, autoscalingv2.ScaledToZero)
+	zero := condition(c.in.HPA, autoscalingv2.ScaledToZero)
 	if zero == nil || zero.Status != corev1.ConditionTrue {
 		return false
 	}

@@ -119,7 +119,7 @@ func (h *History) knowsChanges(hpa *autoscalingv2.HorizontalPodAutoscaler, now t
 func (c *calculation) recommendations() []Point {
 	h := &c.in.History
 	list := slices.Clone(h.Recommendations)
-	if _, limited := condition(c.in.HPA, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue &&
+	if limited := condition(c.in.HPA, autoscalingv2.ScalingLimited); limited != nil && limited.Status == corev1.ConditionTrue &&
 		(limited.Reason == "ScaleDownLimit" || limited.Reason == "ScaleUpLimit") {
 		return list
 	}
@@ -139,11 +139,11 @@ func (c *calculation) recommendations() []Point {
 	return append([]Point{{at, size}}, list...)
 }
 
-func condition(h *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) (int, *autoscalingv2.HorizontalPodAutoscalerCondition) {
+func condition(h *autoscalingv2.HorizontalPodAutoscaler, kind autoscalingv2.HorizontalPodAutoscalerConditionType) *autoscalingv2.HorizontalPodAutoscalerCondition {
 	for i := range h.Status.Conditions {
 		if h.Status.Conditions[i].Type == kind {
-			return i, &h.Status.Conditions[i]
+			return &h.Status.Conditions[i]
 		}
 	}
-	return -1, nil
+	return nil
 }

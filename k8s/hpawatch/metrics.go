@@ -92,7 +92,7 @@ func (a *metricsAPI) get(ctx context.Context, path string, params map[string]str
 	if err != nil {
 		return fmt.Errorf("get %s: %w", path, err)
 	}
-	defer body.Close()
+	defer body.Close() //nolint:errcheck // it was read
 	raw, err := io.ReadAll(io.LimitReader(body, maxAnswer+1))
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, err)

@@ -2,6 +2,7 @@ package hpawatch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
@@ -43,7 +44,8 @@ func (r *Reader) scale(ctx context.Context, namespace string, t autoscalingv2.Cr
 
 // missing says that the target is not there, or is nothing that can be scaled.
 func missing(err error, what string) string {
-	if status, ok := err.(apierrors.APIStatus); ok && status.Status().Details != nil && status.Status().Details.Name != "" { //nolint:errorlint // client-go returns it bare
+	var status apierrors.APIStatus
+	if errors.As(err, &status) && status.Status().Details != nil && status.Status().Details.Name != "" {
 		return "its target " + what + " does not exist"
 	}
 	return "its target " + what + " does not exist, or is of a kind that cannot be scaled"

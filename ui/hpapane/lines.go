@@ -70,18 +70,14 @@ func (o *outline) wrapped(key string, r widget.Rich, indent int) {
 }
 
 // heading begins a section that can be folded.
-func (o *outline) heading(section, title string, notes widget.Rich, foldedAtFirst bool) {
+func (o *outline) heading(section, title string, foldedAtFirst bool) {
 	folded, chosen := o.p.folded[section]
 	if !chosen {
 		folded = foldedAtFirst
 	}
 	o.open = true
 	o.add(&line{key: "section/" + section, section: section, draw: func(d widget.Draw) widget.Rich {
-		head := widget.Rich{{Token: theme.Muted, Text: foldSign(d.Styles, folded) + " "}, {Token: theme.Title, Text: title}}
-		if len(notes) > 0 {
-			head = append(head, widget.Piece{Token: theme.Text, Text: "  "})
-		}
-		return append(head, notes...)
+		return widget.Rich{{Token: theme.Muted, Text: foldSign(d.Styles, folded) + " "}, {Token: theme.Title, Text: title}}
 	}})
 	o.open = !folded
 }

@@ -15,7 +15,7 @@ func (o *outline) metrics(e *hpa.Explanation) {
 	if len(e.Metrics) == 0 {
 		return
 	}
-	o.heading("metrics", "metrics", nil, false)
+	o.heading("metrics", "metrics", false)
 	name, value := 0, 0
 	for i := range e.Metrics {
 		m := &e.Metrics[i]

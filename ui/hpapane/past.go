@@ -23,7 +23,7 @@ func (o *outline) past(v *hpawatch.View) {
 	if len(v.Sizes) == 0 && len(v.Events) == 0 && v.EventsErr == "" {
 		return
 	}
-	o.heading("past", "before", nil, false)
+	o.heading("past", "before", false)
 	if len(v.Sizes) > 0 {
 		o.spark("replicas", theme.Info, v.Sizes, v.Read)
 	}

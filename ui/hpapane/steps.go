@@ -30,7 +30,7 @@ func title(n hpa.StepName) string {
 // steps are the waterfall: what went in, what came out, and the one that
 // decided.
 func (o *outline) steps(e *hpa.Explanation) {
-	o.heading("why", "why", nil, false)
+	o.heading("why", "why", false)
 	name, number := 0, 1
 	for _, s := range e.Steps {
 		name = max(name, widget.Width(title(s.Name)))
@@ -73,7 +73,7 @@ func (o *outline) forecast(e *hpa.Explanation) {
 	if f == nil {
 		return
 	}
-	o.heading("forecast", "forecast", nil, false)
+	o.heading("forecast", "forecast", false)
 	o.wrapped("forecast/text", widget.Say(theme.Text, "  "+f.Text), 2)
 	if len(f.Points) < 2 {
 		return
@@ -96,7 +96,7 @@ func (o *outline) conditions(e *hpa.Explanation) {
 	if len(e.Conditions) == 0 {
 		return
 	}
-	o.heading("conditions", "the controller says", nil, false)
+	o.heading("conditions", "the controller says", false)
 	for i := range e.Conditions {
 		c := &e.Conditions[i]
 		sev := live.OK
@@ -116,7 +116,7 @@ func (o *outline) unknown(e *hpa.Explanation) {
 	if len(e.Unknown) == 0 {
 		return
 	}
-	o.heading(sectionUnknown, "what cannot be known", nil, e.Confidence == hpa.Exact)
+	o.heading(sectionUnknown, "what cannot be known", e.Confidence == hpa.Exact)
 	for i, u := range e.Unknown {
 		token := theme.Muted
 		if u.Matters {
@@ -133,7 +133,7 @@ func (o *outline) orphans() {
 	if len(list) == 0 {
 		return
 	}
-	o.heading("orphans", "autoscalers here without a target", nil, false)
+	o.heading("orphans", "autoscalers here without a target", false)
 	for i, text := range list {
 		st := o.p.env.Styles
 		o.wrapped(fmt.Sprintf("orphan/%d", i), widget.Rich{{Token: theme.Warn, Text: "  " + st.Sign(live.Warn) + " "}, {Token: theme.Text, Text: text.String()}}, 4)
