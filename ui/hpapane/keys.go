@@ -26,28 +26,29 @@ type Planner interface {
 
 // Bindings are the keys for the autoscaler.
 func (p *Pane) Bindings() []bind.Binding {
-	l, _ := p.table.Selected()
 	list := []bind.Binding{
-		p.foldKey("enter", l), p.foldKey("space", l),
+		p.foldKey("enter"), p.foldKey("space"),
 		p.open("events", "events", "Read all events about the autoscaler.", 3, pane.Events, "e"),
 		p.open("yaml", "yaml", "Read the autoscaler as YAML.", 4, pane.YAML, "y"),
 		p.limits(), p.scaleDown(),
 	}
-	return append(list, widget.Moves(string(p.id), p.table, nil)...)
+	return append(list, widget.Moves(string(p.id), p.outline.Table, nil)...)
 }
 
-func (p *Pane) foldKey(key string, l *line) bind.Binding {
+func (p *Pane) foldKey(key string) bind.Binding {
 	return bind.Binding{
 		ID: string(p.id) + ".fold-" + key, Keys: []string{key}, Title: "fold", Group: "View",
 		Help: "Fold or unfold the section under the cursor.",
 		Disabled: func() string {
-			if l == nil || l.section == "" {
+			if l, ok := p.outline.Selected(); !ok || l.Section == "" {
 				return "the cursor is not on a heading"
 			}
 			return ""
 		},
 		Do: func() tea.Cmd {
-			p.fold(l.section)
+			if p.outline.Fold() {
+				p.arrange()
+			}
 			return nil
 		},
 	}

@@ -10,21 +10,17 @@ import (
 	"midwatch/ui/widget"
 )
 
-// line is one line of the pane.
-type line struct {
-	// key is its identity: the selection stays on it through every refresh.
-	key  string
-	draw func(d widget.Draw) widget.Rich
-	// ages and deadlines are the times that make the line change by itself.
-	ages, deadlines []time.Time
-	section         string // the section it heads; "" for other lines
-}
+// nothing is what a line of the pane stands for: all are about the one
+// autoscaler.
+type nothing struct{}
+
+// entry is one line.
+type entry = widget.Entry[nothing]
 
 // outline collects lines.
 type outline struct {
-	p     *Pane
-	lines []*line
-	open  bool // the present section is unfolded
+	*widget.Outline[nothing]
+	p *Pane
 	// told are the groups of pods that were named already: usually all metrics
 	// lack the same ones.
 	told map[string]bool
@@ -32,11 +28,12 @@ type outline struct {
 
 // arrange makes the lines anew, for the width drawn last.
 func (p *Pane) arrange() {
+	o := &outline{Outline: p.outline, p: p, told: map[string]bool{}}
+	o.Begin()
+	defer o.End()
 	if p.view == nil {
-		p.table.SetRows(nil)
 		return
 	}
-	o := &outline{p: p, open: true, told: map[string]bool{}}
 	if e := p.view.Explanation; e != nil {
 		o.summary(e)
 		o.metrics(e)
@@ -47,61 +44,14 @@ func (p *Pane) arrange() {
 		o.unknown(e)
 	}
 	o.orphans()
-	p.table.SetRows(o.lines)
-}
-
-// add appends a line unless its section is folded.
-func (o *outline) add(l *line) {
-	if o.open {
-		o.lines = append(o.lines, l)
-	}
-}
-
-// text appends a line that never changes.
-func (o *outline) text(key string, r widget.Rich) {
-	o.add(&line{key: key, draw: func(widget.Draw) widget.Rich { return r }})
 }
 
 // wrapped appends a text over as many lines as it takes.
-func (o *outline) wrapped(key string, r widget.Rich, indent int) {
-	for i, part := range r.Wrap(max(o.p.width, 8), indent) {
-		o.text(key+"/"+strconv.Itoa(i), part)
-	}
-}
+func (o *outline) wrapped(key string, r widget.Rich, indent int) { o.Text(key, nothing{}, r, indent) }
 
 // heading begins a section that can be folded.
 func (o *outline) heading(section, title string, foldedAtFirst bool) {
-	folded, chosen := o.p.folded[section]
-	if !chosen {
-		folded = foldedAtFirst
-	}
-	o.open = true
-	o.add(&line{key: "section/" + section, section: section, draw: func(d widget.Draw) widget.Rich {
-		return widget.Rich{{Token: theme.Muted, Text: foldSign(d.Styles, folded) + " "}, {Token: theme.Title, Text: title}}
-	}})
-	o.open = !folded
-}
-
-// fold turns the section under the cursor.
-func (p *Pane) fold(section string) {
-	folded, chosen := p.folded[section]
-	if !chosen {
-		folded = section == sectionUnknown && p.view.Explanation.Confidence == hpa.Exact
-	}
-	p.folded[section] = !folded
-	p.arrange()
-}
-
-func foldSign(st *theme.Styles, folded bool) string {
-	switch {
-	case st.Options.ASCII && folded:
-		return "+"
-	case st.Options.ASCII:
-		return "-"
-	case folded:
-		return "▸"
-	}
-	return "▾"
+	o.Heading(section, foldedAtFirst, entry{Draw: func(widget.Draw) widget.Rich { return widget.Say(theme.Title, title) }})
 }
 
 // arrow stands between what went in and what came out.
@@ -119,7 +69,7 @@ func (o *outline) summary(e *hpa.Explanation) {
 	st := o.p.env.Styles
 	o.wrapped("summary", widget.Rich{{Token: sign, Text: st.Sign(sev) + " "}, {Token: theme.Text, Text: e.Summary}}, 2)
 	v := o.p.view
-	o.add(&line{key: "about", ages: []time.Time{v.Read}, draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: "about", Ages: []time.Time{v.Read}, Draw: func(d widget.Draw) widget.Rich {
 		join := widget.NewJoin(d.Styles)
 		join.Add(theme.Muted, "  "+e.Name+" keeps "+strconv.Itoa(e.Min)+" to "+strconv.Itoa(e.Max))
 		join.Add(confidenceToken(e.Confidence), confidence(e.Confidence))

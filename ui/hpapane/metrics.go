@@ -41,7 +41,7 @@ const gaugeWidth = 20
 
 func (o *outline) metric(i int, m *hpa.Metric, name, value int) {
 	key := fmt.Sprintf("metric/%d", i)
-	o.add(&line{key: key, draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: key, Draw: func(d widget.Draw) widget.Rich {
 		st := d.Styles
 		out := widget.Rich{{Token: theme.Text, Text: "  " + widget.PadMiddle(st, m.Name, name) + " "}}
 		w := min(gaugeWidth, max(d.W-name-value-18, 4))

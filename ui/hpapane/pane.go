@@ -21,12 +21,10 @@ type Pane struct {
 	planner Planner
 	refresh func(k8s.Ref)
 	target  k8s.Ref
-	table   *widget.Table[*line]
+	outline *widget.Outline[nothing]
 
 	snapshot live.Snapshot
 	view     *hpawatch.View
-	folded   map[string]bool // sections whose fold the user chose
-	width    int             // that the lines were made for
 }
 
 var (
@@ -39,13 +37,7 @@ var (
 // then nothing can be changed. refresh, which may be nil, has the autoscaler
 // of a workload looked at again at once.
 func New(id pane.ID, planner Planner, refresh func(k8s.Ref), ref k8s.Ref) *Pane {
-	p := &Pane{id: id, verbs: verbs.New(id, nil), planner: planner, refresh: refresh, target: ref, folded: map[string]bool{}, width: 80}
-	p.table = widget.NewTable(func(l *line) string { return l.key }, widget.Column[*line]{
-		ID: "line", Min: 1, Flex: 1,
-		Cell: func(d widget.Draw, l *line) widget.Rich { return l.draw(d) },
-	})
-	p.table.NoHeader = true
-	return p
+	return &Pane{id: id, verbs: verbs.New(id, nil), planner: planner, refresh: refresh, target: ref, outline: widget.NewOutline[nothing]()}
 }
 
 // ID is the pane's address.
@@ -76,9 +68,8 @@ func (p *Pane) SetTarget(env *pane.Env, ref k8s.Ref) tea.Cmd {
 		return nil
 	}
 	p.target, p.snapshot, p.view = ref, live.Snapshot{}, nil
-	clear(p.folded)
-	p.table.SetRows(nil)
-	p.table.Reset()
+	p.outline.Forget()
+	p.arrange()
 	return nil
 }
 
@@ -112,15 +103,5 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 
 // Until is for how long the ages and countdowns on the screen stay true.
 func (p *Pane) Until(now time.Time) time.Duration {
-	until := widget.StateUntil(p.snapshot, now)
-	for _, l := range p.table.Visible() {
-		for _, at := range l.ages {
-			until = widget.Sooner(until, widget.SinceUntil(now, at))
-		}
-		for _, at := range l.deadlines {
-			_, left := widget.CountdownFor(at.Sub(now))
-			until = widget.Sooner(until, left)
-		}
-	}
-	return until
+	return widget.Sooner(widget.StateUntil(p.snapshot, now), p.outline.Until(now))
 }

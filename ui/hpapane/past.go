@@ -46,7 +46,7 @@ func (o *outline) past(v *hpawatch.View) {
 // spark is one row of bars with its first and last number.
 func (o *outline) spark(name string, token theme.Token, points []hpa.Point, now time.Time) {
 	from := points[0].At
-	o.add(&line{key: "past/" + name, ages: []time.Time{from}, draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: "past/" + name, Ages: []time.Time{from}, Draw: func(d widget.Draw) widget.Rich {
 		cells := min(sparkCells, max(d.W-32, 4))
 		out := widget.Say(theme.Muted, "  "+widget.Pad(name, 9, "")+" ")
 		values := sampled(points, from, now, cells)
@@ -72,7 +72,7 @@ func (o *outline) event(e *k8s.Event) {
 	if e.Type == "Warning" {
 		token = theme.Warn
 	}
-	o.add(&line{key: "event/" + e.UID, ages: []time.Time{e.Last}, draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: "event/" + e.UID, Ages: []time.Time{e.Last}, Draw: func(d widget.Draw) widget.Rich {
 		text := e.Reason + ": " + e.Message.String()
 		if n, why, ok := hpa.Rescaled(e.Message.String()); ok && e.Reason == "SuccessfulRescale" {
 			text = fmt.Sprintf("scaled to %d: %s", n, why)

@@ -10,8 +10,6 @@ import (
 	"midwatch/ui/widget"
 )
 
-const sectionUnknown = "unknown"
-
 // titles are the steps' names as they are shown.
 func title(n hpa.StepName) string {
 	switch n {
@@ -75,20 +73,11 @@ func (o *outline) forecast(e *hpa.Explanation) {
 	}
 	o.heading("forecast", "forecast", false)
 	o.wrapped("forecast/text", widget.Say(theme.Text, "  "+f.Text), 2)
-	if len(f.Points) < 2 {
-		return
-	}
-	l := &line{key: "forecast/points", draw: func(d widget.Draw) widget.Rich {
-		join := widget.NewJoin(d.Styles)
-		for _, p := range f.Points[1:] {
-			join.Add(theme.Muted, fmt.Sprintf("%d in %s", p.N, widget.Countdown(p.At.Sub(d.Now))))
-		}
-		return append(widget.Say(theme.Text, "  "), join.Rich()...)
-	}}
 	for _, p := range f.Points[1:] {
-		l.deadlines = append(l.deadlines, p.At)
+		o.Add(entry{Key: fmt.Sprintf("forecast/%d", p.N), Deadline: p.At, Draw: func(d widget.Draw) widget.Rich {
+			return widget.Say(theme.Muted, fmt.Sprintf("  %d in %s", p.N, widget.Countdown(p.At.Sub(d.Now))))
+		}})
 	}
-	o.add(l)
 }
 
 // conditions are the controller's own, as sentences.
@@ -116,7 +105,7 @@ func (o *outline) unknown(e *hpa.Explanation) {
 	if len(e.Unknown) == 0 {
 		return
 	}
-	o.heading(sectionUnknown, "what cannot be known", e.Confidence == hpa.Exact)
+	o.heading("unknown", "what cannot be known", e.Confidence == hpa.Exact)
 	for i, u := range e.Unknown {
 		token := theme.Muted
 		if u.Matters {
@@ -128,7 +117,7 @@ func (o *outline) unknown(e *hpa.Explanation) {
 
 // orphans are other autoscalers here that point at nothing.
 func (o *outline) orphans() {
-	o.open = true
+	o.Close()
 	list := o.p.view.Orphans
 	if len(list) == 0 {
 		return
