@@ -65,7 +65,9 @@ func ableText(c *Condition) (text string, bad bool) {
 		return "a higher recommendation within the window keeps the pods", false
 	case "SucceededRescale":
 		return "it has just scaled: " + c.Said.String(), false
-	case "ReadyForNewScale", "SucceededGetScale":
+	case "SucceededGetScale":
+		return "it can read its target's scale", false
+	case "ReadyForNewScale":
 		return "it can scale, and nothing in its memory holds it back", false
 	}
 	return c.plainText()
