@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
+	"slices"
 	"strings"
 
 	"midwatch/foreign"
@@ -37,7 +38,13 @@ type Builder struct {
 	head      []int32 // first entry of a node, or -1
 	next      []int32 // next entry of the same node
 	scratch   []byte
+	limit     int // of nodes
+	full      bool
 }
+
+// MaxPaths is how many call paths a profile may have unless told otherwise:
+// about half a gigabyte of them.
+const MaxPaths = 8_000_000
 
 // functionKey identifies a function before cleaning.
 type functionKey struct {
@@ -55,7 +62,30 @@ func NewBuilder(format Format, exactness Exactness, types ...ValueType) *Builder
 	return &Builder{
 		p: p, functions: map[functionKey]int32{}, locations: map[string]int32{},
 		mappings: map[Mapping]int32{}, labels: map[string]int32{"": 0}, head: []int32{-1},
+		limit: MaxPaths,
 	}
+}
+
+// LimitPaths bounds how many call paths are kept.
+func (b *Builder) LimitPaths(n int) *Builder {
+	b.limit = n
+	return b
+}
+
+// Full reports whether there were more call paths than may be kept: stacks
+// read since then end at the last node that was there.
+func (b *Builder) Full() bool { return b.full }
+
+// Reserve makes room for that many functions, locations and samples.
+func (b *Builder) Reserve(functions, locations, samples int) {
+	b.functions = make(map[functionKey]int32, functions)
+	b.locations = make(map[string]int32, locations)
+	b.p.Functions = slices.Grow(b.p.Functions, functions)
+	b.p.Locations = slices.Grow(b.p.Locations, locations)
+	// Few samples share their stacks wholly, few share nothing.
+	b.p.Entries = slices.Grow(b.p.Entries, min(samples, 1<<16))
+	b.p.values = slices.Grow(b.p.values, len(b.p.Types)*min(samples, 1<<16))
+	b.next = slices.Grow(b.next, min(samples, 1<<16))
 }
 
 // Profile returns what was built. Head fields may be set on it at any time.
@@ -143,6 +173,13 @@ func (b *Builder) Labels(set []Label) int32 {
 
 // Child returns the node for location called from node parent; 0 is the root.
 func (b *Builder) Child(parent, location int32) int32 {
+	if len(b.p.Nodes) > b.limit {
+		if n, ok := b.children.Get(parent, location); ok {
+			return n
+		}
+		b.full = true
+		return parent
+	}
 	n, added := b.children.Add(parent, location, int32(len(b.p.Nodes)))
 	if added {
 		b.p.Nodes = append(b.p.Nodes, Node{Parent: parent, Location: location})

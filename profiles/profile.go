@@ -59,8 +59,9 @@ type Format string
 // The formats midwatch reads.
 const (
 	Pprof               Format = "pprof"
-	PprofLegacy         Format = "pprof-legacy" // Go's debug=1 text, gperftools, Java
-	Folded              Format = "folded"       // root;…;leaf COUNT
+	PprofLegacy         Format = "pprof-legacy"   // Go's debug=1 text, gperftools, Java
+	GoroutineDump       Format = "goroutine-dump" // Go's debug=2, SIGQUIT
+	Folded              Format = "folded"         // root;…;leaf COUNT
 	Speedscope          Format = "speedscope"
 	ChromeTrace         Format = "chrometrace" // py-spy record -f chrometrace
 	PySpyDump           Format = "py-spy-dump" // py-spy dump --json

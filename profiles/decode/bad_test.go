@@ -171,9 +171,36 @@ func TestDeepStacksLoseTheirMiddle(t *testing.T) {
 	}
 }
 
+// TestTooManyPathsLoseTheirLines: what does not fit with lines is read without
+// them; what does not fit at all is refused.
+func TestTooManyPathsLoseTheirLines(t *testing.T) {
+	p := proftest.Generated(2)
+	p.Location, p.Sample = p.Location[:0:0], p.Sample[:0:0]
+	for i := range 600 {
+		l := &profile.Location{ID: uint64(i + 1), Mapping: p.Mapping[0], Address: uint64(0x400000 + i), Line: []profile.Line{{Function: p.Function[i%3], Line: int64(i)}}}
+		p.Location = append(p.Location, l)
+		p.Sample = append(p.Sample, &profile.Sample{Value: []int64{1, 10}, Location: []*profile.Location{l, p.Location[0]}})
+	}
+	data := proftest.Encode(t, p)
+	got, err := Bytes(data, Limits{Paths: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Total(0) != 600 || len(got.Nodes) > 10 || !strings.Contains(fmt.Sprint(got.Warnings), "lines and addresses were left out") {
+		t.Errorf("%d samples, %d nodes, %q", got.Total(0), len(got.Nodes), got.Warnings)
+	}
+	var e *Error
+	if _, err := Bytes(data, Limits{Paths: 2}); !errors.As(err, &e) || e.Kind != TooLarge {
+		t.Errorf("with two paths: %v", err)
+	}
+	if _, err := Bytes([]byte("a;b 1\na;c 1\na;d 1\na;e 1\n"), Limits{Paths: 2}); !errors.As(err, &e) || e.Kind != TooLarge {
+		t.Errorf("folded: %v", err)
+	}
+}
+
 // FuzzBytes: whatever comes, there is a profile or one clean line.
 func FuzzBytes(f *testing.F) {
-	for _, name := range []string{"go.cpu.pb.gz", "go.heap.debug1.txt", "py-spy.raw", "py-spy.speedscope.json", "py-spy.dump.json",
+	for _, name := range []string{"go.cpu.pb.gz", "go.heap.debug1.txt", "go.goroutine.debug2.txt", "py-spy.raw", "py-spy.speedscope.json", "py-spy.dump.json",
 		"py-spy.chrometrace.json", "cprofile.pstats", "yappi.callgrind", "valgrind.callgrind", "tracemalloc.json",
 		"tracemalloc.snapshot", "objgraph.txt", "evented.speedscope.json", "memray.speedscope.json"} {
 		f.Add(read(f, name))

@@ -21,6 +21,7 @@ func isCallgrind(raw []byte) bool {
 // callgrind reads Callgrind's output format, as yappi and valgrind write it:
 // https://valgrind.org/docs/manual/cl-format.html
 type callgrind struct {
+	limits  Limits
 	g       *graph
 	events  []profiles.ValueType
 	scale   float64
@@ -39,7 +40,7 @@ type callgrind struct {
 }
 
 func decodeCallgrind(raw []byte, limits Limits) (*profiles.Profile, error) {
-	c := &callgrind{columns: 1, scale: 1, names: map[string]map[string]string{}}
+	c := &callgrind{limits: limits, columns: 1, scale: 1, names: map[string]map[string]string{}}
 	creator := ""
 	for line := range bytes.Lines(raw) {
 		if c.lines++; c.lines > 20*limits.Samples {
@@ -80,7 +81,7 @@ func (c *callgrind) start(events, creator string) {
 	if len(c.events) == 0 || len(c.events) > 32 {
 		c.events = []profiles.ValueType{{Type: "cost", Unit: "count"}}
 	}
-	c.g = newGraph(profiles.Callgrind, c.events...)
+	c.g = newGraph(c.limits, profiles.Callgrind, c.events...)
 	c.g.b.Profile().DefaultType = c.events[0].Type
 }
 

@@ -29,12 +29,13 @@ type Limits struct {
 	Raw        int64 // bytes after decompression
 	Samples    int64 // sample records
 	Depth      int   // frames of one stack; deeper ones lose their middle
+	Paths      int   // distinct call paths
 }
 
 // DefaultLimits suit a jump host: a profile at every limit still decodes in a
 // few hundred megabytes.
 func DefaultLimits() Limits {
-	return Limits{Compressed: 64 << 20, Raw: 512 << 20, Samples: 2_000_000, Depth: 2_000}
+	return Limits{Compressed: 64 << 20, Raw: 512 << 20, Samples: 2_000_000, Depth: 2_000, Paths: profiles.MaxPaths}
 }
 
 func (l Limits) filled() Limits {
@@ -51,7 +52,15 @@ func (l Limits) filled() Limits {
 	if l.Depth <= 1 {
 		l.Depth = d.Depth
 	}
+	if l.Paths <= 0 {
+		l.Paths = d.Paths
+	}
 	return l
+}
+
+// newBuilder begins a profile within the limits.
+func newBuilder(limits Limits, format profiles.Format, exactness profiles.Exactness, types ...profiles.ValueType) *profiles.Builder {
+	return profiles.NewBuilder(format, exactness, types...).LimitPaths(limits.Paths)
 }
 
 // Error is a profile that could not be read. Its text is one line: what is
@@ -129,6 +138,9 @@ func Bytes(data []byte, limits Limits) (*profiles.Profile, error) {
 	p, err := decodeRaw(raw, cut, limits)
 	if err != nil {
 		return nil, err
+	}
+	if len(p.Nodes) > limits.Paths {
+		return nil, tooLarge("the profile has more than %d different call paths", limits.Paths)
 	}
 	if cut {
 		p.Warnings = append(p.Warnings, "the file ends early: only what came before is shown")

@@ -57,6 +57,7 @@ func TestEveryFormatIsRecognisedAndRead(t *testing.T) {
 		{"go.mutex.debug1.txt", profiles.PprofLegacy, profiles.Sampled, "contentions/count delay/nanoseconds", "sync.(*Mutex).Unlock"},
 		{"go.block.debug1.txt", profiles.PprofLegacy, profiles.Sampled, "contentions/count delay/nanoseconds", "sync.(*WaitGroup).Wait"},
 		{"go.threadcreate.debug1.txt", profiles.PprofLegacy, profiles.Exact, "threadcreate/count", ""},
+		{"go.goroutine.debug2.txt", profiles.GoroutineDump, profiles.Exact, "goroutine/count", "main.(*pool).Get 40"},
 		{"fgprof.folded", profiles.Folded, profiles.Sampled, "samples/count", "runtime.goexit;runtime.main;main.main;main.handleOrder;encoding/json.Unmarshal"},
 		{"py-spy.raw", profiles.Folded, profiles.Sampled, "samples/count", "<module>;handle;price 3"},
 		{"python315.collapsed", profiles.Folded, profiles.Sampled, "samples/count", "<module>;handle;price 12"},
@@ -129,7 +130,7 @@ func TestSnapshotTotals(t *testing.T) {
 func TestLabels(t *testing.T) {
 	for file, want := range map[string]string{
 		"go.cpu.pb.gz": "route", "py-spy.speedscope.json": "thread", "py-spy.dump.json": "state thread",
-		"python315.collapsed": "thread", "py-spy.chrometrace.json": "thread", "py-spy.raw": "",
+		"python315.collapsed": "thread", "go.goroutine.debug2.txt": "state", "py-spy.chrometrace.json": "thread", "py-spy.raw": "",
 	} {
 		if got := strings.Join(decodeFixture(t, file).LabelKeys(), " "); got != want {
 			t.Errorf("%s: labels %q, want %q", file, got, want)

@@ -67,7 +67,7 @@ func recorderTalk(line []byte) bool {
 // (--collapsed), fgprof and stackcollapse scripts. Lines that are no stack
 // are counted and skipped; so is the last line when the data was cut.
 func decodeFolded(raw []byte, cut bool, limits Limits) (*profiles.Profile, error) {
-	b := profiles.NewBuilder(profiles.Folded, profiles.Sampled, profiles.ValueType{Type: "samples", Unit: "count"})
+	b := newBuilder(limits, profiles.Folded, profiles.Sampled, profiles.ValueType{Type: "samples", Unit: "count"})
 	if cut {
 		raw = raw[:bytes.LastIndexByte(raw, '\n')+1]
 	}

@@ -23,9 +23,9 @@ type graphRow struct {
 	called    int64 // cum that comes in over edges, in the last type
 }
 
-func newGraph(format profiles.Format, types ...profiles.ValueType) *graph {
+func newGraph(limits Limits, format profiles.Format, types ...profiles.ValueType) *graph {
 	return &graph{
-		b: profiles.NewBuilder(format, profiles.Reconstructed, types...), types: len(types),
+		b: newBuilder(limits, format, profiles.Reconstructed, types...), types: len(types),
 		rows: map[int32]*graphRow{}, edges: map[[2]int32][]int64{},
 	}
 }
@@ -93,9 +93,9 @@ func (g *graph) profile(limits Limits) *profiles.Profile {
 
 // stacks walks the graph from its roots. Where a function has several
 // callers, each gets of what it calls the share that it caused itself; a
-// recursive call is not followed. This is the way speedscope and gprof2dot
+// function is followed to its second time on a stack only. This is the way speedscope and gprof2dot
 // show such profiles, and it can show stacks that never ran: hence
-// profiles.Reconstructed. Branches below a thousandth of the whole end where
+// profiles.Reconstructed. Branches below half a thousandth of the whole end where
 // they are, with their time, so that the walk stays small.
 func (g *graph) stacks(limits Limits) {
 	last := g.types - 1
@@ -103,7 +103,7 @@ func (g *graph) stacks(limits Limits) {
 	for _, f := range g.order {
 		total += g.rows[f].flat[last]
 	}
-	w := &graphWalk{g: g, least: float64(total) / 2000, onPath: map[int32]bool{}, budget: 200_000, depth: min(limits.Depth, 500)}
+	w := &graphWalk{g: g, least: float64(total) / 2000, onPath: map[int32]int{}, budget: 200_000, depth: min(limits.Depth, 500)}
 	for _, f := range g.order {
 		r := g.rows[f]
 		slices.SortStableFunc(r.callees, func(a, b int32) int {
@@ -160,10 +160,11 @@ func (g *graph) settle(w *graphWalk, total int64) {
 type graphWalk struct {
 	g       *graph
 	least   float64
-	onPath  map[int32]bool
+	onPath  map[int32]int // how often
 	reached map[int32]bool
 	budget  int
 	depth   int
+	deep    int // now
 }
 
 func (w *graphWalk) node(parent, f int32) int32 {
@@ -181,18 +182,24 @@ func (w *graphWalk) visit(parent, f int32, share, cum float64) {
 	w.reached[f] = true
 	w.budget--
 	n := w.node(parent, f)
-	if cum < w.least || w.budget <= 0 || len(w.onPath) >= w.depth {
+	if cum < w.least || w.budget <= 0 || w.deep >= w.depth {
 		w.add(n, share, r, cum)
 		return
 	}
-	w.onPath[f] = true
-	defer delete(w.onPath, f)
+	w.onPath[f]++
+	w.deep++
+	defer func() { w.onPath[f]--; w.deep-- }()
 	rest := cum
 	for _, c := range r.callees {
-		if w.onPath[c] {
+		// A function may come twice, for everything goes through map and sum;
+		// below the second time only what is new is followed.
+		if w.onPath[c] > 1 || w.onPath[c] > 0 && w.onPath[f] > 1 {
 			continue
 		}
-		cost := float64(w.g.edges[[2]int32{f, c}][last]) * share
+		cost := float64(w.g.edges[[2]int32{f, c}][last])
+		if w.onPath[f] == 1 {
+			cost *= share
+		}
 		cost = min(cost, rest)
 		if cost <= 0 {
 			continue

@@ -193,7 +193,7 @@ func decodeSpeedscope(raw []byte, limits Limits) (*profiles.Profile, error) {
 	if memray {
 		first = profiles.ValueType{Type: "inuse_objects", Unit: "count"}
 	}
-	r.b = profiles.NewBuilder(profiles.Speedscope, exactness, first, profiles.ValueType{Type: kind, Unit: unit.unit})
+	r.b = newBuilder(limits, profiles.Speedscope, exactness, first, profiles.ValueType{Type: kind, Unit: unit.unit})
 	for _, f := range r.file.Shared.Frames {
 		r.frames = append(r.frames, r.b.Frame(f.Name, f.File, f.Line))
 	}
@@ -366,7 +366,7 @@ func decodeChrome(raw []byte, limits Limits) (*profiles.Profile, error) {
 	if int64(len(events)) > limits.Samples {
 		return nil, tooLarge("the trace has more than %d events", limits.Samples)
 	}
-	b := profiles.NewBuilder(profiles.ChromeTrace, profiles.Sampled, profiles.ValueType{Type: "time", Unit: "nanoseconds"})
+	b := newBuilder(limits, profiles.ChromeTrace, profiles.Sampled, profiles.ValueType{Type: "time", Unit: "nanoseconds"})
 	names := map[string]string{}
 	for _, e := range events {
 		if e.Phase == "M" && e.Name == "thread_name" {
@@ -482,7 +482,7 @@ func decodeDump(raw []byte, limits Limits) (*profiles.Profile, error) {
 	if int64(len(threads)) > limits.Samples {
 		return nil, tooLarge("the dump has more than %d threads", limits.Samples)
 	}
-	b := profiles.NewBuilder(profiles.PySpyDump, profiles.Exact, profiles.ValueType{Type: "threads", Unit: "count"})
+	b := newBuilder(limits, profiles.PySpyDump, profiles.Exact, profiles.ValueType{Type: "threads", Unit: "count"})
 	for _, t := range threads {
 		state := foreign.Text("idle")
 		switch {
@@ -528,7 +528,7 @@ func decodeTracemallocJSON(raw []byte, limits Limits) (*profiles.Profile, error)
 	if int64(len(rows)) > limits.Samples {
 		return nil, tooLarge("the list has more than %d rows", limits.Samples)
 	}
-	b := profiles.NewBuilder(profiles.TracemallocJSON, profiles.FlatOnly,
+	b := newBuilder(limits, profiles.TracemallocJSON, profiles.FlatOnly,
 		profiles.ValueType{Type: "inuse_objects", Unit: "count"}, profiles.ValueType{Type: "inuse_space", Unit: "bytes"})
 	for _, r := range rows {
 		file, line := tracebackPlace(r.File)

@@ -30,7 +30,7 @@ func isObjgraph(raw []byte) bool {
 // decodeObjgraph reads what objgraph.show_growth prints: how many objects of
 // each type there are, and how many more than at the call before.
 func decodeObjgraph(raw []byte, limits Limits) (*profiles.Profile, error) {
-	b := profiles.NewBuilder(profiles.Objgraph, profiles.FlatOnly,
+	b := newBuilder(limits, profiles.Objgraph, profiles.FlatOnly,
 		profiles.ValueType{Type: "inuse_objects", Unit: "count"}, profiles.ValueType{Type: "growth", Unit: "count"})
 	var rows int64
 	for line := range strings.Lines(string(raw)) {

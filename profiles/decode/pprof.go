@@ -59,12 +59,22 @@ type pprofDecoder struct {
 	sets   map[string]int32 // raw bytes of label fields → set
 	raw    []byte
 	deep   int64
+
+	// coarse leaves out addresses and lines, so that places within a function
+	// are one: for profiles with too many call paths otherwise.
+	coarse bool
 }
 
 // decodePprof decodes an uncompressed pprof protobuf.
 func decodePprof(raw []byte, limits Limits) (*profiles.Profile, error) {
 	d := &pprofDecoder{limits: limits, sets: map[string]int32{}}
 	err := d.decode(raw)
+	if err == nil && d.b.Full() {
+		d = &pprofDecoder{limits: limits, sets: map[string]int32{}, coarse: true}
+		if err = d.decode(raw); err == nil {
+			d.b.Warn("lines and addresses were left out: there are more than %d call paths with them", limits.Paths)
+		}
+	}
 	var known *Error
 	switch {
 	case err == nil:
@@ -103,8 +113,9 @@ func (d *pprofDecoder) decode(raw []byte) error {
 			return err
 		}
 	}
-	d.b = profiles.NewBuilder(profiles.Pprof, profiles.Sampled, types...)
+	d.b = newBuilder(d.limits, profiles.Pprof, profiles.Sampled, types...)
 	d.out = d.b.Profile()
+	d.b.Reserve(len(d.functions), len(d.locations), len(d.samples))
 	for _, step := range []func() error{d.head, d.readMappings, d.readFunctions, d.readLocations, d.readSamples} {
 		if err := step(); err != nil {
 			return err
@@ -330,6 +341,12 @@ func (d *pprofDecoder) readLocations() error {
 			return err
 		}
 		l.Mapping = d.mappingIDs.get(mapping)
+		if d.coarse {
+			l.Address, l.Folded = 0, false
+			for i := range l.Lines {
+				l.Lines[i].Line, l.Lines[i].Column = 0, 0
+			}
+		}
 		if err := d.locationIDs.set(id, d.b.Location(l), len(d.locations)); err != nil {
 			return err
 		}

@@ -19,6 +19,9 @@ func (d *pprofDecoder) readSamples() error {
 		if err := d.sample(data); err != nil {
 			return err
 		}
+		if d.b.Full() && !d.coarse {
+			return nil // begin again without lines
+		}
 	}
 	return nil
 }

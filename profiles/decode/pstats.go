@@ -31,7 +31,7 @@ func decodePstats(raw []byte, limits Limits) (*profiles.Profile, error) {
 	case !ok:
 		return nil, unknown(raw)
 	}
-	g := newGraph(profiles.Pstats,
+	g := newGraph(limits, profiles.Pstats,
 		profiles.ValueType{Type: "calls", Unit: "count"}, profiles.ValueType{Type: "time", Unit: "nanoseconds"})
 	skipped := 0
 	for _, p := range pairs {

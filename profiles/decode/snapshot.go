@@ -30,7 +30,7 @@ func decodeSnapshot(raw []byte, limits Limits) (*profiles.Profile, error) {
 	if int64(len(traces)) > limits.Samples {
 		return nil, tooLarge("the snapshot has %d traces, more than %d", len(traces), limits.Samples)
 	}
-	b := profiles.NewBuilder(profiles.TracemallocSnapshot, profiles.Exact,
+	b := newBuilder(limits, profiles.TracemallocSnapshot, profiles.Exact,
 		profiles.ValueType{Type: "inuse_objects", Unit: "count"}, profiles.ValueType{Type: "inuse_space", Unit: "bytes"})
 	var skipped, short int64
 	for _, t := range traces {

@@ -44,6 +44,8 @@ func decodeText(raw []byte, cut bool, limits Limits) (*profiles.Profile, error) 
 		return decodeCallgrind(raw, limits)
 	case isObjgraph(raw):
 		return decodeObjgraph(raw, limits)
+	case isGoroutines(raw):
+		return decodeGoroutines(raw, limits)
 	case isLegacy(raw):
 		return decodeLegacy(raw, limits)
 	case isFolded(raw):

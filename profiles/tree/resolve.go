@@ -154,7 +154,8 @@ func (b *builder) nameFrames(pl *place, lines []profiles.Line, object foreign.Te
 // key identifies a function by name alone where pprof does, and by name and
 // file elsewhere: Python names are short, and every module has a get.
 func (b *builder) key(f *profiles.Function) frameKey {
-	if b.p.Format == profiles.Pprof || b.p.Format == profiles.PprofLegacy {
+	switch b.p.Format {
+	case profiles.Pprof, profiles.PprofLegacy, profiles.GoroutineDump:
 		return frameKey{name: f.Name}
 	}
 	if b.p.Format == profiles.Pstats || b.p.Format == profiles.Callgrind {

@@ -121,7 +121,7 @@ type place struct {
 // Build makes the tree of one sample type.
 func Build(p *profiles.Profile, o Options) *Tree {
 	b := &builder{p: p, o: o, keys: map[frameKey]int32{}, other: -1}
-	b.t = &Tree{Exactness: p.Exactness, Nodes: make([]Node, 1, 1024), graph: p.Graph, index: o.Type}
+	b.t = &Tree{Exactness: p.Exactness, Nodes: make([]Node, 1), graph: p.Graph, index: o.Type}
 	b.t.Nodes[0] = Node{Parent: -1, FirstChild: -1, NextSibling: -1, Frame: -1}
 	if o.Type < len(p.Types) {
 		b.t.Type = p.Types[o.Type]
@@ -225,11 +225,16 @@ func (b *builder) byNode() {
 			kept = append(kept, int32(i))
 		}
 	}
+	count := 1
 	for i := len(nodes) - 1; i > 0; i-- {
 		if alive[i] {
 			alive[nodes[i].Parent] = true
+			count++
 		}
 	}
+	// Inlined calls add a node here and there, equal lines remove some.
+	b.children.Reserve(count)
+	b.t.Nodes = append(make([]Node, 0, count+count/8+1), b.t.Nodes...)
 	for i := 1; i < len(nodes); i++ {
 		if alive[i] {
 			states[i] = b.step(states[nodes[i].Parent], nodes[i].Location, false)

@@ -62,12 +62,25 @@ func (m *Map) Get(a, b int32) (int32, bool) {
 	}
 }
 
+// Reserve makes room for n pairs.
+func (m *Map) Reserve(n int) {
+	size := 64
+	for size*3 < n*4 {
+		size *= 2
+	}
+	if size > len(m.slots) {
+		m.resize(size)
+	}
+}
+
 // Len returns how many pairs are stored.
 func (m *Map) Len() int { return m.n }
 
-func (m *Map) grow() {
+func (m *Map) grow() { m.resize(max(64, 2*len(m.slots))) }
+
+func (m *Map) resize(size int) {
 	old := m.slots
-	m.slots = make([]slot, max(64, 2*len(old)))
+	m.slots = make([]slot, size)
 	mask := uint64(len(m.slots) - 1)
 	for _, s := range old {
 		if s.key == 0 {
