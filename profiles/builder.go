@@ -86,6 +86,10 @@ func (b *Builder) Reserve(functions, locations, samples int) {
 	b.p.Entries = slices.Grow(b.p.Entries, min(samples, 1<<16))
 	b.p.values = slices.Grow(b.p.values, len(b.p.Types)*min(samples, 1<<16))
 	b.next = slices.Grow(b.next, min(samples, 1<<16))
+	nodes := min(6*samples, 1<<17)
+	b.p.Nodes = slices.Grow(b.p.Nodes, nodes)
+	b.head = slices.Grow(b.head, nodes)
+	b.children.Reserve(nodes)
 }
 
 // Profile returns what was built. Head fields may be set on it at any time.

@@ -9,6 +9,7 @@
 package decode
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"errors"
@@ -118,7 +119,12 @@ func File(path string, limits Limits) (*profiles.Profile, error) {
 // when compressed and limits.Raw when not.
 func Reader(r io.Reader, limits Limits) (*profiles.Profile, error) {
 	limits = limits.filled()
-	data, err := io.ReadAll(io.LimitReader(r, limits.Raw+1))
+	in := bufio.NewReader(r)
+	most := limits.Raw
+	if head, err := in.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {
+		most = limits.Compressed
+	}
+	data, err := io.ReadAll(io.LimitReader(in, most+1))
 	if err != nil {
 		return nil, err
 	}

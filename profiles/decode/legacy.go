@@ -17,6 +17,9 @@ var legacyHeads = []string{
 	"heapz ", "contentionz ", "growthz ", "--- growthz", "goroutineleak profile:",
 }
 
+// maxLegacy bounds the text formats: the library makes objects of each line.
+const maxLegacy = 64 << 20
+
 func isLegacy(raw []byte) bool {
 	head := bytes.TrimLeft(raw, " \t\r\n")
 	for _, h := range legacyHeads {
@@ -31,6 +34,9 @@ func isLegacy(raw []byte) bool {
 func decodeLegacy(raw []byte, limits Limits) (p *profiles.Profile, err error) {
 	if len(raw) > 1 && raw[0] == 0x1f && raw[1] == 0x8b {
 		return nil, unknown(raw) // the library would unpack it without a limit
+	}
+	if len(raw) > maxLegacy {
+		return nil, tooLarge("the profile text is larger than %s", size(maxLegacy))
 	}
 	defer func() {
 		// The library's legacy parsers index what they split.

@@ -314,6 +314,13 @@ func byDelta(a, b Row) int {
 	case x < y:
 		return 1
 	}
+	// Of what did not change the largest is the most interesting.
+	switch x, y := math.Max(a.BaseCum, a.NewCum), math.Max(b.BaseCum, b.NewCum); {
+	case x > y:
+		return -1
+	case x < y:
+		return 1
+	}
 	return compare(a.Name, b.Name)
 }
 

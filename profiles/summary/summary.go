@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"midwatch/foreign"
 	"midwatch/profiles"
@@ -84,6 +85,8 @@ func divide(t *tree.Tree) []share {
 		switch {
 		case pl.runtime == garbage || pl.own < 0 && pl.runtime != "":
 			sums[place{own: -1, callee: -1, runtime: pl.runtime}] += n.Self
+		case pl.own < 0:
+			sums[place{own: -1, callee: n.Frame}] += n.Self
 		default:
 			sums[place{own: pl.own, callee: pl.callee}] += n.Self
 		}
@@ -169,8 +172,13 @@ func where(t *tree.Tree, list []share, subject tree.Subject) string {
 		parts = append(parts, percent(s.value, total)+" in "+sentence(t, s))
 	}
 	line := strings.Join(parts, ", ")
-	if line == "" {
+	switch {
+	case line == "":
 		line = "all of it in the runtime itself"
+	case largest(list)*10 < total:
+		if s := spread(t); s != "" {
+			line = s + "; the largest single place has " + line
+		}
 	}
 	switch subject {
 	case tree.Heap:
@@ -181,6 +189,33 @@ func where(t *tree.Tree, list []share, subject tree.Subject) string {
 		return profiles.FormatValue(total, t.Type.Unit) + " waited: " + line
 	}
 	return line
+}
+
+// largest returns the value of the largest place that is not the runtime's.
+func largest(list []share) int64 {
+	for _, s := range list {
+		if s.runtime == "" {
+			return s.value
+		}
+	}
+	return 0
+}
+
+// spread describes a profile without a hot spot: the deepest function on the
+// way down that still holds a quarter of it.
+func spread(t *tree.Tree) string {
+	at := int32(0)
+	for {
+		next := t.Nodes[at].FirstChild // the largest comes first
+		if next < 0 || t.Nodes[next].Cum*4 < t.Nodes[0].Cum {
+			break
+		}
+		at = next
+	}
+	if at == 0 {
+		return ""
+	}
+	return percent(t.Nodes[at].Cum, t.Nodes[0].Cum) + " under " + tree.Short(t.Name(at)) + ", spread out"
 }
 
 func inUse(t *tree.Tree) string {
@@ -241,6 +276,9 @@ func goroutines(t *tree.Tree) string {
 		unit = "threads"
 	}
 	line := Count(total) + " " + unit
+	if total == 1 {
+		line = "1 " + strings.TrimSuffix(unit, "s")
+	}
 	for i, k := range keys {
 		if i == 2 || waits[k]*20 < total {
 			break
@@ -257,6 +295,20 @@ func plumbing(f tree.Frame) bool {
 		return true
 	}
 	return f.Name == "wait" || f.Name == "acquire" || f.Name == "select" || f.Name == "poll"
+}
+
+func seconds(d time.Duration) string {
+	if d >= 100*time.Second {
+		return Count(int64(d.Seconds())) + " s"
+	}
+	return fmt.Sprintf("%.3g s", d.Seconds())
+}
+
+func plural(n int64, word string) string {
+	if n == 1 {
+		return "1 " + word
+	}
+	return Count(n) + " " + word + "s"
 }
 
 // Count writes a number with thousands apart: 1,204.
@@ -276,16 +328,16 @@ func provenance(p *profiles.Profile, t *tree.Tree, typ int) string {
 	var parts []string
 	subject := tree.SubjectOf(p, typ)
 	if subject == tree.CPU && p.Duration > 0 && p.Types[typ].Unit == "nanoseconds" {
-		parts = append(parts, fmt.Sprintf("%.2f cores for %.3g s", float64(t.Total)/float64(p.Duration), p.Duration.Seconds()))
+		parts = append(parts, fmt.Sprintf("%.2f cores for %s", float64(t.Total)/float64(p.Duration), seconds(p.Duration)))
 	} else if p.Duration > 0 && subject != tree.Goroutines {
-		parts = append(parts, fmt.Sprintf("over %.3g s", p.Duration.Seconds()))
+		parts = append(parts, "over "+seconds(p.Duration))
 	}
 	switch p.Exactness {
 	case profiles.Sampled:
 		if subject == tree.Heap || subject == tree.Allocs {
 			parts = append(parts, "sampled by bytes allocated")
 		} else if subject != tree.Goroutines {
-			parts = append(parts, Count(p.SampleCount())+" samples")
+			parts = append(parts, plural(p.SampleCount(), "sample"))
 		}
 	case profiles.Exact:
 		parts = append(parts, "exact")
@@ -298,7 +350,7 @@ func provenance(p *profiles.Profile, t *tree.Tree, typ int) string {
 		parts = append(parts, percent(kept, t.Total)+" of the whole is shown")
 	}
 	if len(parts) == 0 {
-		parts = append(parts, Count(p.Records)+" stacks")
+		parts = append(parts, plural(p.Records, "stack"))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -84,12 +84,12 @@ func TestLinesSayWhereItGoes(t *testing.T) {
 		},
 		{
 			"locks", of(t, "delay", "nanoseconds", 0, map[string]int64{"main.main;main.save;sync.(*Mutex).Unlock": 2e9}),
-			[]string{"2s waited: 100 % in sync.(*Mutex).Unlock under main.save", "1 samples"},
+			[]string{"2s waited: 100 % in sync.(*Mutex).Unlock under main.save", "1 sample"},
 		},
 		{"nothing", of(t, "cpu", "nanoseconds", 1, nil), []string{"no samples"}},
 		{
 			"the runtime alone", of(t, "cpu", "nanoseconds", 1, map[string]int64{"runtime.gcBgMarkWorker": 1e7}),
-			[]string{"all of it in the runtime itself", "GC 100 %", "0.01 cores for 1 s, 1 samples"},
+			[]string{"all of it in the runtime itself", "GC 100 %", "0.01 cores for 1 s, 1 sample"},
 		},
 	}
 	for _, tt := range tests {

@@ -130,6 +130,76 @@ func TestTopAgreesWithPprofOnPublishedProfiles(t *testing.T) {
 	}
 }
 
+// TestFiltersAgreeWithPprofOnPublishedProfiles: the compiler's own profile,
+// pprof's large one and a Java one under each filter.
+func TestFiltersAgreeWithPprofOnPublishedProfiles(t *testing.T) {
+	re := regexp.MustCompile
+	views := []struct {
+		args []string
+		o    Options
+	}{
+		{[]string{"-focus=ssa|malloc"}, Options{Focus: re("ssa|malloc")}},
+		{[]string{"-ignore=runtime|java"}, Options{Ignore: re("runtime|java")}},
+		{[]string{"-hide=^runtime|sun"}, Options{Hide: re("^runtime|sun")}},
+		{[]string{"-show=compile|com|main"}, Options{Show: re("compile|com|main")}},
+		{[]string{"-focus=types|java", "-ignore=mallocgc", "-hide=Walk|run$", "-noinlines"},
+			Options{Focus: re("types|java"), Ignore: re("mallocgc"), Hide: re("Walk|run$"), NoInlines: true}},
+	}
+	checked := 0
+	for _, file := range proftest.Published(t) {
+		switch filepath.Base(file) {
+		case "default.pgo", "large.cpu", "java.cpu", "go.crc32.cpu", "gobench.heap":
+		default:
+			continue
+		}
+		p, err := decode.File(file, decode.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, v := range views {
+			o := v.o
+			o.Type = len(p.Types) - 1
+			want, total := pprofTop(t, p, o.Type, append(append([]string{}, v.args...), file)...)
+			sameRows(t, Build(p, o), ByFlat, want, total)
+			checked++
+		}
+	}
+	if checked < 20 {
+		t.Errorf("only %d views compared", checked)
+	}
+}
+
+// TestSavedProfilesAreReadByPprof: what was decoded from other formats and
+// saved as pprof means the same to the tool.
+func TestSavedProfilesAreReadByPprof(t *testing.T) {
+	for _, name := range []string{"py-spy.speedscope.json", "memray.speedscope.json", "tracemalloc.snapshot", "fgprof.folded", "go.goroutine.debug2.txt"} {
+		p, err := decode.File("../decode/testdata/"+name, decode.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(t.TempDir(), "saved.pb.gz")
+		f, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Proto().Write(f); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := decode.File(path, decode.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, total := pprofTop(t, again, len(p.Types)-1, path)
+		sameRows(t, Build(again, Options{Type: len(p.Types) - 1}), ByFlat, want, total)
+		if again.Total(0) != p.Total(0) {
+			t.Errorf("%s: %d, saved %d", name, p.Total(0), again.Total(0))
+		}
+	}
+}
+
 // saved writes a generated profile where the tool can read it.
 func saved(t *testing.T, p *profile.Profile) (string, *profiles.Profile) {
 	t.Helper()

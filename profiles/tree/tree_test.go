@@ -18,7 +18,7 @@ import (
 	"midwatch/profiles/internal/proftest"
 )
 
-func folded(t testing.TB, lines ...string) *profiles.Profile {
+func stacksOf(t testing.TB, lines ...string) *profiles.Profile {
 	t.Helper()
 	p, err := decode.Bytes([]byte(strings.Join(lines, "\n")+"\n"), decode.Limits{})
 	if err != nil {
@@ -159,7 +159,7 @@ func TestLayoutShowsSelfAsAGapAndLeftoversAsABox(t *testing.T) {
 	for i := range 30 {
 		lines = append(lines, fmt.Sprintf("a;small%02d 1", i))
 	}
-	tr := Build(folded(t, lines...), Options{})
+	tr := Build(stacksOf(t, lines...), Options{})
 	l := tr.Layout(0, LayoutOptions{Width: 20, Height: 10})
 	row := l.Rows[2]
 	if len(row) != 2 || tr.Name(row[0].Node) != "b" || row[0].Width != 8 || row[1].More != 30 || row[1].Width != 6 {
@@ -168,7 +168,7 @@ func TestLayoutShowsSelfAsAGapAndLeftoversAsABox(t *testing.T) {
 }
 
 func TestLayoutFoldsChainsOfLibraryFrames(t *testing.T) {
-	tr := Build(folded(t, "main.main;net/http.(*conn).serve;net/http.HandlerFunc.ServeHTTP;net/http.(*ServeMux).ServeHTTP;main.handle 9", "main.main;main.other 1"), Options{})
+	tr := Build(stacksOf(t, "main.main;net/http.(*conn).serve;net/http.HandlerFunc.ServeHTTP;net/http.(*ServeMux).ServeHTTP;main.handle 9", "main.main;main.other 1"), Options{})
 	l := tr.Layout(0, LayoutOptions{Width: 80, Height: 10, Fold: Library})
 	c := l.Rows[2][0]
 	if c.Chain != 2 || tr.Name(c.Node) != "net/http.(*ServeMux).ServeHTTP" {
@@ -180,7 +180,7 @@ func TestLayoutFoldsChainsOfLibraryFrames(t *testing.T) {
 }
 
 func TestSearchCountsAStackOnce(t *testing.T) {
-	tr := Build(folded(t, "a;json.x;json.y;json.x 10", "a;json.y 5", "a 3"), Options{})
+	tr := Build(stacksOf(t, "a;json.x;json.y;json.x 10", "a;json.y 5", "a 3"), Options{})
 	for query, want := range map[string][3]int64{"JSON": {15, 15, 4}, "re:x$": {10, 10, 2}, "json.y": {15, 5, 2}, "!json": {18, 3, 1}} {
 		match, err := Matcher(query)
 		if err != nil {
@@ -197,7 +197,7 @@ func TestSearchCountsAStackOnce(t *testing.T) {
 }
 
 func TestFoldRecursionKeepsTotals(t *testing.T) {
-	p := folded(t, "a;b;b;b;a;c 7", "a;b 2", "a;a;d 1")
+	p := stacksOf(t, "a;b;b;b;a;c 7", "a;b 2", "a;a;d 1")
 	plain, once := Build(p, Options{}), Build(p, Options{FoldRecursion: true})
 	for i, row := range plain.Top(ByCum) {
 		if got := once.Top(ByCum)[i]; got.Name != row.Name || got.Cum != row.Cum || got.Flat != row.Flat {
@@ -235,7 +235,7 @@ func TestOwnCode(t *testing.T) {
 			t.Errorf("%s in %s: own %t, want %t", tt.name, tt.file, got, tt.own)
 		}
 	}
-	p := folded(t, "main.main;net/http.serve;main.handle;encoding/json.Unmarshal 6", "runtime.gcBgMarkWorker;runtime.scan 4")
+	p := stacksOf(t, "main.main;net/http.serve;main.handle;encoding/json.Unmarshal 6", "runtime.gcBgMarkWorker;runtime.scan 4")
 	tr := Build(p, Options{Own: Own})
 	var out strings.Builder
 	if err := tr.WriteFolded(&out); err != nil {
@@ -332,8 +332,8 @@ func TestPackages(t *testing.T) {
 }
 
 func TestPathSurvivesANewCapture(t *testing.T) {
-	a := Build(folded(t, "a;b;c 5", "a;d 3"), Options{})
-	b := Build(folded(t, "a;d 9", "a;b;c 1"), Options{})
+	a := Build(stacksOf(t, "a;b;c 5", "a;d 3"), Options{})
+	b := Build(stacksOf(t, "a;d 9", "a;b;c 1"), Options{})
 	n, ok := a.Find([]foreign.Text{"a", "b", "c"})
 	if !ok {
 		t.Fatal("a;b;c is not there")

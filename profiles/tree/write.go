@@ -4,30 +4,41 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"path"
 	"strings"
 	"unicode/utf8"
 )
 
 // WriteFolded writes the tree as folded stacks, "root;…;leaf VALUE", which
-// every flame graph tool reads. Semicolons within names become colons.
+// every flame graph tool reads. Semicolons within names become colons, and
+// functions of Python carry their file, as py-spy writes them.
 func (t *Tree) WriteFolded(w io.Writer) error {
 	out := bufio.NewWriter(w)
-	var path []string
+	var stack []string
 	t.Walk(0, func(n int32, enter bool) bool {
 		if n == 0 {
 			return true
 		}
 		if !enter {
-			path = path[:len(path)-1]
+			stack = stack[:len(stack)-1]
 			return true
 		}
-		path = append(path, strings.ReplaceAll(t.Name(n).String(), ";", ":"))
+		stack = append(stack, folded(t.Frames[t.Nodes[n].Frame]))
 		if self := t.Nodes[n].Self; self != 0 {
-			fmt.Fprintf(out, "%s %d\n", strings.Join(path, ";"), self)
+			fmt.Fprintf(out, "%s %d\n", strings.Join(stack, ";"), self)
 		}
 		return true
 	})
 	return out.Flush()
+}
+
+// folded is a frame within a folded stack.
+func folded(f Frame) string {
+	name := f.Name.String()
+	if isPython(f) && strings.HasSuffix(f.File.String(), ".py") {
+		name += " (" + path.Base(f.File.String()) + ")"
+	}
+	return strings.ReplaceAll(name, ";", ":")
 }
 
 // WriteFlame writes the tree as a flame of plain text, width cells wide and
