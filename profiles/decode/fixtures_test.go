@@ -73,6 +73,7 @@ func TestEveryFormatIsRecognisedAndRead(t *testing.T) {
 		{"valgrind.callgrind", profiles.Callgrind, profiles.Reconstructed, "Ir/count", "main;cart;price"},
 		{"tracemalloc.json", profiles.TracemallocJSON, profiles.FlatOnly, "inuse_objects/count inuse_space/bytes", "shop.py:11 9120"},
 		{"tracemalloc.snapshot", profiles.TracemallocSnapshot, profiles.Exact, "inuse_objects/count inuse_space/bytes", "shop.py:11"},
+		{"objgraph-common.txt", profiles.Objgraph, profiles.FlatOnly, "inuse_objects/count", "dict "},
 		{"objgraph.txt", profiles.Objgraph, profiles.FlatOnly, "inuse_objects/count growth/count", "Cart 50"},
 	}
 	for _, tt := range tests {

@@ -155,6 +155,8 @@ func sentence(t *tree.Tree, s share) string {
 		return "no frame"
 	case s.own < 0:
 		return name(t, s.callee)
+	case s.callee < 0 && t.Exactness == profiles.FlatOnly:
+		return name(t, s.own)
 	case s.callee < 0:
 		return name(t, s.own) + " itself"
 	}

@@ -82,7 +82,7 @@ func SubjectOf(p *profiles.Profile, typ int) Subject {
 		return Heap
 	case "alloc_space", "alloc_objects":
 		return Allocs
-	case "goroutine", "goroutines", "threads", "threadcreate":
+	case "goroutine", "goroutineleak", "goroutines", "threads", "threadcreate":
 		return Goroutines
 	case "contentions", "delay":
 		return Waiting

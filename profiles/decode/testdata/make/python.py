@@ -89,6 +89,8 @@ def growth():
     second = text.getvalue().split("\n\n")[-1]
     with open(out("objgraph.txt"), "w") as f:
         f.write(second)
+    with open(out("objgraph-common.txt"), "w") as f:
+        objgraph.show_most_common_types(limit=10, file=f)
     return kept
 
 
