@@ -89,7 +89,7 @@ func TestAgreesWithPython(t *testing.T) {
 	go func() { fed <- feed(in, rand.New(rand.NewPCG(1, 2))) }()
 	again := rand.New(rand.NewPCG(1, 2))
 	answers := bufio.NewScanner(out)
-	wrong, n := 0, 0
+	var wrong, n int
 	for n = 0; n < pairs && answers.Scan(); n++ {
 		d, user := generate(again)
 		got, err := d.Assign(user)
