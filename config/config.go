@@ -39,6 +39,10 @@ type Config struct {
 	Vault Vault `yaml:"vault"`
 	// Profiles say where pods serve profiles that midwatch does not find.
 	Profiles []ProfileRule `yaml:"profiles"`
+	// FlagUse says which flags a workload uses.
+	FlagUse FlagUse `yaml:"flagUse"`
+	// Experiments are where self-hosted experiments are defined.
+	Experiments []ExperimentPlace `yaml:"experiments"`
 }
 
 // Env is the process environment, as os.LookupEnv gives it.
@@ -50,6 +54,7 @@ func Default(env Env) Config {
 		Theme:     "auto",
 		Protected: []string{"*prod*"},
 		Journal:   filepath.Join(stateDir(env), "journal.jsonl"),
+		FlagUse:   DefaultFlagUse(),
 	}
 }
 
@@ -163,6 +168,7 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := validateProfiles(c.Profiles); err != nil {
+	if err := errors.Join(c.FlagUse.validate(), validateExperiments(c.Experiments)); err != nil {
 		return err
 	}
 	if c.Journal == "" {
