@@ -17,6 +17,7 @@ import (
 	"k8s.io/cli-runtime/pkg/genericclioptions"
 
 	"midwatch/config"
+	"midwatch/demo"
 	"midwatch/hygiene"
 	"midwatch/k8s/connect"
 	"midwatch/live"
@@ -51,6 +52,8 @@ type invocation struct {
 	configFile string
 
 	exit int // set by commands whose success still has a meaning
+	// shop is the embedded world, once it is open.
+	shop *demo.World
 }
 
 // Main runs one command line and returns the exit code.

@@ -49,6 +49,7 @@ func (a *invocation) open(settings config.Config, stdio *connect.Stdio) (w *worl
 		Source: source, Clock: a.clock, Journal: action.NewJournal(file, a.clock), Stdio: stdio,
 		Protected: settings.Protected, Namespaces: settings.Namespaces, ProfileRules: rules, Unlocked: a.write,
 		Every: session.FrameEvery, UserAgent: "midwatch/" + version,
+		Flags: a.flagSettings(settings),
 	}
 	if settings.SlowLink {
 		w.Every = session.SlowFrameEvery
@@ -85,6 +86,7 @@ func (a *invocation) source() (source *connect.Config, done func(), err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the embedded world: %w", err)
 	}
+	a.shop = shop
 	return connect.FromRaw(shop.RawConfig(), func(c *rest.Config) { shop.WrapConfig(c) }), shop.Close, nil
 }
 

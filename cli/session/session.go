@@ -43,6 +43,8 @@ type Opener struct {
 	Unlocked bool
 	// UserAgent is how midwatch appears in audit logs.
 	UserAgent string
+	// Flags say where feature flags come from.
+	Flags FlagSettings
 }
 
 // Open connects and starts the sources. An empty list of namespaces means the
@@ -95,14 +97,18 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 	}
 	scalers := o.scalers(cluster, hub)
 	gate := action.NewGate(lock, o.Journal, o.Clock, cluster.User(), action.ProtectContexts(o.Protected))
+	flags := o.flags(cluster, hub, lock)
 	return &app.Session{
-		Scalers: scalers,
-		Where:   where, Hub: hub, Cluster: cluster, Watch: sources,
+		Scalers: scalers, Flags: flags,
+		Where: where, Hub: hub, Cluster: cluster, Watch: sources,
 		Change: change.New(change.Client{Typed: cluster.Typed(), Dynamic: cluster.Dynamic(), Context: cluster.Context, ClusterUID: uid}, o.Clock),
 		Gate:   gate, Profiles: o.profiles(cluster, gate),
 		Close: func() {
 			cancel()
 			scalers.Close()
+			if flags.Watch != nil {
+				flags.Watch.Close()
+			}
 			sources.Close()
 			cluster.Close()
 		},

@@ -29,6 +29,7 @@ func demoConsole(t *testing.T, w, h int) (*uitest.Driver, *action.Journal) {
 	opener := session.Opener{
 		Source: connect.FromRaw(world.RawConfig(), func(c *rest.Config) { world.WrapConfig(c) }),
 		Clock:  live.SystemClock{}, Journal: action.NewJournal(filepath.Join(t.TempDir(), "state", "journal.jsonl"), live.SystemClock{}),
+		Flags: session.OnlyEmbedded(world.Flags, demo.ExperimentsMap),
 	}
 	first, err := opener.Open(t.Context(), app.Where{}, true)
 	if err != nil {

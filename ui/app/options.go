@@ -59,6 +59,8 @@ type Session struct {
 	Scalers *hpawatch.Source
 	// Profiles takes profiles from pods; nil when the session has none.
 	Profiles *capture.Taker
+	// Flags are the feature flags, where the settings name any.
+	Flags Flags
 	// Close ends everything the session started and waits for it. It is
 	// called off the UI goroutine.
 	Close func()

@@ -14,6 +14,7 @@ const (
 	Hangs   ID = "hangs"
 	HPA     ID = "hpa"
 	Profile ID = "profile"
+	Flags   ID = "flags"
 )
 
 // Arguments of [OpenMsg].
