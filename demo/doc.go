@@ -10,5 +10,5 @@
 //
 // The parts: world.go opens and drives, cluster.go replays, app.go builds workloads; shop.go, payments.go, platform.go and eu.go
 // say what is deployed and what happened to it; behaviour.go says what the processes do, load.go how busy they are, logs.go what
-// they write.
+// they write; flags.go which feature flags there are and who is served what, experiments.go who meets which experiment.
 package demo

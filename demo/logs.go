@@ -140,6 +140,9 @@ func (l life) line(i int64, at time.Time) string {
 	if l.failing() {
 		return l.json(at, "warning", "readiness.failed", `"check": "express-pay", "url": "http://payments-api-v2.payments.svc/healthz", "error": "[Errno -2] Name or service not known"`)
 	}
+	if text, ok := l.exposure(i, at); ok {
+		return text
+	}
 	if l.hash(i, "slow")%97 == 0 {
 		return l.json(at, "warning", "request.slow", fmt.Sprintf(`"method": "GET", "path": %q, "status": 200, "duration_ms": %d, "request_id": "%012x"`, path, 900+ms*13, l.hash(i, "id")&0xffffffffffff))
 	}

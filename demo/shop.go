@@ -124,6 +124,9 @@ func checkoutBeats() []beat {
 			configMap("shop", "checkout-config-v47", map[string]string{"LOG_LEVEL": "INFO", "READYZ_CHECKS": "db,payments", "RETRY_MAX": "3"}),
 			secret("shop", "checkout-secrets", "database-url"))},
 		{9 * day, released(a, "checkout:v2.7.0")},
+		{6 * day, func(c *cluster) {
+			c.create("growth-admin", configMap("shop", ExperimentsMap, map[string]string{"experiments.yaml": experimentsYAML}))
+		}},
 		{5 * day, released(a, "checkout:v2.7.3")},
 		{6 * time.Minute, func(c *cluster) {
 			c.create(a.tool, configMap("shop", "checkout-config-v48", map[string]string{"LOG_LEVEL": "INFO", "READYZ_CHECKS": "db,payments,express-pay", "RETRY_MAX": "1"}))

@@ -61,6 +61,9 @@ func pictures() []picture {
 		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
 		{"hpa-160x48", 160, 48, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
 		{"hpa-80x24", 80, 24, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
+		{"flags-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, true) }},
+		{"flags-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, false) }},
+		{"experiment-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, false); experiment(d) }},
 		{"undo-160x48", 160, 48, func(d *uitest.Driver) {
 			selectCheckout(d)
 			d.Press("U").Until("the revisions", func(f string) bool { return strings.Contains(f, "revision 3") })
@@ -69,6 +72,27 @@ func pictures() []picture {
 			})
 		}},
 	}
+}
+
+// flagsOf shows the flags, and with somebody pinned what they get.
+func flagsOf(d *uitest.Driver, ask bool) {
+	d.Press("8", "z").Until("the flags", func(f string) bool {
+		return strings.Contains(f, "used by deploy/checkout") && strings.Contains(f, "express-pay")
+	})
+	if !ask {
+		return
+	}
+	d.Press("a").Until("the question", func(f string) bool { return strings.Contains(f, "Ask for whom?") })
+	for _, r := range "user-42" {
+		d.Press(string(r))
+	}
+	d.Press("enter").Until("the answers", func(f string) bool { return strings.Contains(f, "TARGETING_MATCH") })
+}
+
+// experiment shows the one whose split is wrong.
+func experiment(d *uitest.Driver) {
+	d.Press("x").Until("the experiments", func(f string) bool { return strings.Contains(f, "split is wrong") })
+	d.Press("enter").Until("the verdict", func(f string) bool { return strings.Contains(f, "Sample-ratio mismatch") })
 }
 
 // demoTime is when the pictures are taken: in the night watch.
@@ -86,6 +110,7 @@ func open(t *testing.T, w, h int, unlocked bool) *uitest.Driver {
 	opener := session.Opener{
 		Source: connect.FromRaw(world.RawConfig(), func(c *rest.Config) { world.WrapConfig(c) }),
 		Clock:  clock, Journal: action.NewJournal(t.TempDir()+"/journal.jsonl", clock), Unlocked: unlocked,
+		Flags: session.OnlyEmbedded(world.Flags, demo.ExperimentsMap),
 	}
 	first, err := opener.Open(t.Context(), app.Where{}, true)
 	if err != nil {
