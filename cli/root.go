@@ -48,7 +48,7 @@ func (a *invocation) rootCommand() *cobra.Command {
 	flags.StringVar(&a.theme, "theme", "", "auto, dark, light or none")
 	flags.BoolVar(&a.ascii, "ascii", false, "draw without Unicode")
 
-	root.AddCommand(a.demoCommand(), a.statusCommand(), a.profileCommand(), a.journalCommand(), a.keysCommand(), a.versionCommand())
+	root.AddCommand(a.demoCommand(), a.statusCommand(), a.profileCommand(), a.journalCommand(), a.keysCommand(), a.versionCommand(), a.flagsCommand())
 	a.completeContexts(root)
 	return root
 }

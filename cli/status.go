@@ -71,6 +71,7 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 	doc := report.New(a.clock.Now(), s.Where.Context, s.Where.Namespaces, workloads, sources)
 	if output == "json" {
 		a.probes(ctx, s, workloads, doc, target != "")
+		a.workloadFlags(ctx, s, workloads, doc, target != "")
 	}
 	if output == "json" || output == "md" && target != "" {
 		doc.Explained(s.Scalers.Once(ctx, workloads))

@@ -51,6 +51,9 @@ type Workload struct {
 	HPA     *HPA     `json:"hpa,omitempty"`
 	// Probes are read for workloads in trouble and for those asked for by name.
 	Probes []Probe `json:"probes,omitempty"`
+	// Flags are read for workloads in trouble and for those asked for by name,
+	// where the settings name a flag provider.
+	Flags []Flag `json:"flags,omitempty"`
 }
 
 // Rollout is how far a workload's rollout is; counts are pods of the new

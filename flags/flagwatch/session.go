@@ -50,7 +50,7 @@ func Start(ctx context.Context, o Options) *Session {
 	ctx, stop := context.WithCancel(ctx)
 	s := &Session{o: o, stop: stop}
 	for _, p := range o.Providers {
-		src := &source{session: s, provider: p, name: p.Info().Name, lists: map[string]*listing{}}
+		src := &source{session: s, provider: p, name: p.Info().Name, lists: map[string]*listing{}, tried: make(chan struct{})}
 		s.sources = append(s.sources, src)
 	}
 	o.Hub.Provide(Topic, s.build)
@@ -74,6 +74,20 @@ func (s *Session) Uses(ctx context.Context, ref k8s.Ref) *Uses { return s.o.Usag
 
 // Usage says how that is found out; nil when nothing is known.
 func (s *Session) Usage() *Usage { return s.o.Usage }
+
+// Once waits until every provider has been tried once and returns what is
+// known then, for a command that looks once.
+func (s *Session) Once(ctx context.Context) (*Board, error) {
+	for _, src := range s.sources {
+		select {
+		case <-src.tried:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("read the flags of %s: %w", src.name, ctx.Err())
+		}
+	}
+	b, _ := s.build(ctx, live.Topic{Name: Topic}, s.o.Clock.Now()).Value.(*Board)
+	return b, nil
+}
 
 // Provider finds one by its name.
 func (s *Session) Provider(name string) (flags.Provider, error) {

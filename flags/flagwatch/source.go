@@ -32,6 +32,23 @@ type source struct {
 	more         int
 	err          foreign.Text
 	lists        map[string]*listing // by environment
+	waiting      int                 // environments that were not listed yet
+	tried        chan struct{}       // closed once everything was tried once
+	triedOnce    sync.Once
+}
+
+// attempted says that everything was tried once, with or without success.
+func (s *source) attempted() { s.triedOnce.Do(func() { close(s.tried) }) }
+
+// listed counts the environments down that were tried for the first time.
+func (s *source) listed() {
+	s.mu.Lock()
+	s.waiting--
+	done := s.waiting == 0
+	s.mu.Unlock()
+	if done {
+		s.attempted()
+	}
 }
 
 // listing is one environment of a provider.
@@ -69,6 +86,7 @@ func (s *source) run(ctx context.Context) {
 			return
 		}
 		s.failed(err)
+		s.attempted()
 		if !s.pause(ctx, wait) {
 			return
 		}
@@ -95,6 +113,7 @@ func (s *source) readEnvironments(ctx context.Context) ([]*listing, error) {
 		s.lists[e.Key] = l
 		list = append(list, l)
 	}
+	s.waiting = len(list)
 	return list, nil
 }
 
@@ -156,9 +175,13 @@ func (l *listing) watch(ctx context.Context) {
 // run lists and evaluates whenever somebody asks for it.
 func (l *listing) run(ctx context.Context) {
 	clock := l.source.session.o.Clock
-	failures := 0
+	failures, first := 0, true
 	for {
 		ok := l.list(ctx)
+		if first {
+			first = false
+			l.source.listed()
+		}
 		l.evaluate(ctx)
 		failures++
 		if ok {
