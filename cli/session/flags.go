@@ -16,6 +16,7 @@ import (
 	"midwatch/flags/experiment/source"
 	"midwatch/flags/file"
 	"midwatch/flags/flagwatch"
+	"midwatch/flags/launchdarkly"
 	"midwatch/flags/toggle"
 	"midwatch/flags/unleash"
 	"midwatch/foreign"
@@ -99,6 +100,15 @@ func OpenFlagProvider(ctx context.Context, p *config.FlagProvider, env config.En
 		return unleash.New(unleash.Options{
 			Name: p.Name, Address: p.Address, Project: p.Project, Environment: p.Environment, Edge: p.Stream,
 			Token: token, SDKKey: key, TokenFrom: p.Token.String(), SDKKeyFrom: p.SDKKey.String(), CAFile: p.CAFile, Lock: lock, Clock: clock, Interval: p.Poll,
+		})
+	case config.FlagsLaunchDarkly:
+		token, key, err := tokens(p, env)
+		if err != nil {
+			return nil, err
+		}
+		return launchdarkly.New(launchdarkly.Options{
+			Name: p.Name, Address: p.Address, Project: p.Project, Environment: p.Environment, Stream: p.Stream, Poll: p.Poll,
+			Token: token, SDKKey: key, TokenFrom: p.Token.String(), SDKKeyFrom: p.SDKKey.String(), DryRun: p.DryRun, CAFile: p.CAFile, Lock: lock, Clock: clock,
 		})
 	}
 	return nil, fmt.Errorf("flag provider %s: type %s is not built in", p.Name, p.Type)
