@@ -264,7 +264,7 @@ func (a *invocation) printHistory(s *flagSource, key string, list []flags.Change
 }
 
 const assignLong = `assign says which variant a user is given by an experiment that an application
-assigns itself by hashing "NAME:USER" (docs/FLAGS.md), without asking anybody.`
+assigns itself by hashing "NAME:USER" (docs/EXPERIMENTS.md), without asking anybody.`
 
 func (a *invocation) flagsAssignCommand(o *flagOptions) *cobra.Command {
 	var name, user string
