@@ -86,7 +86,9 @@ func flagsOf(d *uitest.Driver, ask bool) {
 	for _, r := range "user-42" {
 		d.Press(string(r))
 	}
-	d.Press("enter").Until("the answers", func(f string) bool { return strings.Contains(f, "TARGETING_MATCH") })
+	d.Press("enter").Until("the answers", func(f string) bool {
+		return strings.Contains(f, "TARGETING_MATCH") && !strings.Contains(f, "evaluating")
+	})
 }
 
 // experiment shows the one whose split is wrong.
