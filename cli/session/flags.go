@@ -17,6 +17,7 @@ import (
 	"midwatch/flags/file"
 	"midwatch/flags/flagwatch"
 	"midwatch/flags/launchdarkly"
+	"midwatch/flags/ofrep"
 	"midwatch/flags/toggle"
 	"midwatch/flags/unleash"
 	"midwatch/foreign"
@@ -111,7 +112,13 @@ func OpenFlagProvider(ctx context.Context, p *config.FlagProvider, env config.En
 			Token: token, SDKKey: key, TokenFrom: p.Token.String(), SDKKeyFrom: p.SDKKey.String(), DryRun: p.DryRun, CAFile: p.CAFile, Lock: lock, Clock: clock,
 		})
 	}
-	return nil, fmt.Errorf("flag provider %s: type %s is not built in", p.Name, p.Type)
+	token, _, err := tokens(p, env)
+	if err != nil {
+		return nil, err
+	}
+	return ofrep.New(ofrep.Options{
+		Name: p.Name, Address: p.Address, Environment: p.Environment, Token: token, TokenFrom: p.Token.String(), CAFile: p.CAFile, Lock: lock, Clock: clock, Interval: p.Poll,
+	})
 }
 
 // tokens reads the tokens that the settings name.
