@@ -30,7 +30,12 @@ func (s *Session) Plan(ctx context.Context, e Edit) (*flags.Proposal, error) {
 		return nil, err
 	}
 	if proposal.Ladder != nil {
-		proposal.Ladder.OnChange(func() { s.o.Hub.Notable(Topic) })
+		// The list follows our own change at once, whatever the provider's watch
+		// takes to notice.
+		proposal.Ladder.OnChange(func() {
+			s.again(e.Provider, e.Environment)
+			s.o.Hub.Notable(Topic)
+		})
 	}
 	return proposal, nil
 }

@@ -139,6 +139,20 @@ func (s *Session) Refresh() {
 	}
 }
 
+// again lists one environment of one provider again.
+func (s *Session) again(provider, environment string) {
+	for _, src := range s.sources {
+		if src.name != provider {
+			continue
+		}
+		src.each(func(l *listing) {
+			if l.key == environment {
+				signal(l.again)
+			}
+		})
+	}
+}
+
 // changed says that the screen may look different; rows, that the list does.
 func (s *Session) changed(rows, notable bool) {
 	if rows {
