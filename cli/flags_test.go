@@ -65,7 +65,9 @@ func TestFlagsOfTheDemoAgainstTheirSchemas(t *testing.T) {
 	if len(answers) != 2 || answers[0].Value != true || answers[0].Reason != "TARGETING_MATCH" || answers[0].NativeReason != "RULE_MATCH rule 2" || answers[1].Value != float64(60) {
 		t.Errorf("%+v", answers)
 	}
-	var history struct{ Changes []struct{ Key, By, Summary string } }
+	var history struct {
+		Changes []struct{ Key, By, Summary string }
+	}
 	valid(t, run(t, "flags", "history", "express-pay", "--demo", "-o", "json"), "flag-history.v1.json", &history)
 	if len(history.Changes) != 3 || history.Changes[0].By != "dana@shop.example" {
 		t.Errorf("%+v", history)
