@@ -6,7 +6,8 @@
 //	stream.go      the SDK of one environment: data, changes, status
 //	evaluate.go    what a context gets, with LaunchDarkly's own evaluator
 //	wire.go        the REST API's JSON
-//	list.go        the list, one flag in words
+//	list.go        the list
+//	detail.go      one flag in words, and what else to know before a change
 //	audit.go       the audit log, evaluation counts, experiments
 //	toggle.go      on and off as drafts for package toggle
 //	rollout.go     percentages

@@ -11,6 +11,8 @@
 //	watch.go       the SDK's view of the flags, kept fresh
 //	audit.go       events, evaluation counts
 //	toggle.go      on, off and rollout as drafts for package toggle
+//	preview.go     what an edit changes, in words and for one context
+//	restore.go     the way back to exactly what was
 //	errors.go      the server's refusals in words
 //
 // Two traps of the server decide how a change is planned. Turning on a flag

@@ -161,7 +161,7 @@ func BenchmarkEvaluate500(b *testing.B) {
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		who := flags.EvalContext{TargetingKey: fmt.Sprint("u", i), Attributes: map[string]any{"region": "eu", "version": "1.3.0"}}
-		if got := v.evaluate(newSubject(who, "production", time.Unix(0, 0)), nil); len(got) != 500 {
+		if got := v.evaluate(newSubject(who, "production", time.Unix(0, 0)), nil, ""); len(got) != 500 {
 			b.Fatal(len(got))
 		}
 	}

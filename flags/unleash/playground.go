@@ -175,8 +175,8 @@ func (s *playedStrategy) reason() flags.Reason {
 // Evaluate says what a context gets: from the SDK's own view of the flags when
 // there is a backend token for the environment, else from the playground.
 func (p *Provider) Evaluate(ctx context.Context, environment string, who flags.EvalContext, keys ...string) ([]flags.Evaluation, error) {
-	if v := p.viewFor(ctx, environment); v != nil {
-		return v.evaluate(newSubject(who, environment, p.opts.Clock.Now()), keys), nil
+	if v, stale := p.viewFor(ctx, environment); v != nil {
+		return v.evaluate(newSubject(who, environment, p.opts.Clock.Now()), keys, stale), nil
 	}
 	if _, err := p.environment(ctx, environment); err != nil { // the playground knows every name
 		return nil, err

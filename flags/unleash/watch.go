@@ -26,8 +26,9 @@ type view struct {
 	raw         map[string][]byte // for comparing
 }
 
-// evaluate gives the evaluations of the keys, or of all.
-func (v *view) evaluate(s subject, keys []string) []flags.Evaluation {
+// evaluate gives the evaluations of the keys, or of all. stale says why they
+// may be old; empty when they are not.
+func (v *view) evaluate(s subject, keys []string, stale foreign.Text) []flags.Evaluation {
 	if len(keys) == 0 {
 		keys = v.keys
 	}
@@ -39,7 +40,11 @@ func (v *view) evaluate(s subject, keys []string) []flags.Evaluation {
 			out = append(out, notFound(key))
 			continue
 		}
-		out = append(out, ev.evaluation(f))
+		e := ev.evaluation(f)
+		if stale != "" {
+			e.Reason, e.Unsure = flags.ReasonStale, stale
+		}
+		out = append(out, e)
 	}
 	return out
 }
@@ -131,30 +136,36 @@ func changedKeys(a, b *view) []string {
 	return out
 }
 
-// viewFor returns a view of the environment that is fresh enough, fetching it
-// if need be; nil when there is none and the server has to be asked.
-func (p *Provider) viewFor(ctx context.Context, environment string) *view {
+// viewFor returns a view of the environment, fetching it if there is none that
+// is fresh; nil when the server has to be asked another way. One that could
+// not be renewed is better than none: stale then says why it may be old.
+func (p *Provider) viewFor(ctx context.Context, environment string) (v *view, stale foreign.Text) {
 	if p.sdk == nil {
-		return nil
+		return nil, ""
 	}
 	p.mu.Lock()
 	v, refused := p.view, p.sdkWhy
 	p.mu.Unlock()
-	if v != nil && v.environment != environment && !isOf(v.environment, environment) || v == nil && refused != "" {
-		return nil
+	if v != nil && !isOf(v.environment, environment) || v == nil && refused != "" {
+		return nil, ""
 	}
-	if v == nil || p.opts.Clock.Now().Sub(v.at) > 2*p.opts.Interval {
-		if _, _, err := p.refresh(ctx); err != nil {
-			return nil
-		}
-		p.mu.Lock()
-		v = p.view
-		p.mu.Unlock()
+	if v != nil && p.opts.Clock.Now().Sub(v.at) <= 2*p.opts.Interval {
+		return v, ""
 	}
+	_, _, err := p.refresh(ctx)
+	switch {
+	case err != nil && v != nil && errors.Is(err, flags.ErrUnreachable):
+		return v, foreign.Clean(fmt.Sprintf("as of %s: %s", v.at.UTC().Format("15:04:05 MST"), err))
+	case err != nil:
+		return nil, ""
+	}
+	p.mu.Lock()
+	v = p.view
+	p.mu.Unlock()
 	if !isOf(v.environment, environment) {
-		return nil
+		return nil, ""
 	}
-	return v
+	return v, ""
 }
 
 // isOf reports whether a view is of the environment. Edge does not always

@@ -184,6 +184,10 @@ func TestWatchTellsOfChangesAndOutages(t *testing.T) {
 		s := c.Status()
 		return s.Status == flags.StatusStale && strings.Contains(s.Why.String(), "cannot be reached")
 	})
+	until(t, "values that are said to be old", func() bool {
+		all, err := c.Evaluate(t.Context(), "production", who, name)
+		return err == nil && all[0].Value == "true" && all[0].Reason == flags.ReasonStale && all[0].Unsure != ""
+	})
 	if _, err := c.List(t.Context(), "production", flags.Query{}); err == nil || strings.Contains(err.Error(), "goroutine") {
 		t.Errorf("list while it is down: %v", err)
 	}
@@ -198,7 +202,7 @@ func TestWatchTellsOfChangesAndOutages(t *testing.T) {
 		t.Errorf("once it is up: %v, %+v", err, late.Status())
 	}
 	next(t, events, "the recovery", func(e flags.Event) bool { return e.Resync && c.Status().Status == flags.StatusReady })
-	if all, err = c.Evaluate(t.Context(), "production", who, name); err != nil || all[0].Value != "true" {
+	if all, err = c.Evaluate(t.Context(), "production", who, name); err != nil || all[0].Value != "true" || all[0].Reason == flags.ReasonStale {
 		t.Errorf("after the recovery: %+v, %v", all, err)
 	}
 }
