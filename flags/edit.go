@@ -85,3 +85,30 @@ type Proposal struct {
 	// Ladder fills while the plan is carried out and verified.
 	Ladder *Ladder
 }
+
+// UndoneBy says that undo is the way back from p. Whoever listens to p's ladder
+// then hears of that one's steps.
+func (p *Proposal) UndoneBy(undo *Proposal) {
+	l := p.Ladder
+	l.mu.Lock()
+	l.undo = undo
+	changed := l.changed
+	l.mu.Unlock()
+	undo.Ladder.OnChange(changed)
+}
+
+// Latest is the undo of p once it is being carried out, else p itself: what a
+// screen that shows p's proofs goes on with.
+func (p *Proposal) Latest() *Proposal {
+	l := p.Ladder
+	if l == nil {
+		return p
+	}
+	l.mu.Lock()
+	undo := l.undo
+	l.mu.Unlock()
+	if undo == nil || !undo.Ladder.begun() {
+		return p
+	}
+	return undo
+}

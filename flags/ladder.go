@@ -50,6 +50,7 @@ type Ladder struct {
 	steps   []Step
 	began   time.Time
 	changed func()
+	undo    *Proposal
 }
 
 // NewLadder makes a ladder of waiting steps.
@@ -67,6 +68,13 @@ func (l *Ladder) OnChange(f func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.changed = f
+}
+
+// begun reports whether anything has been done.
+func (l *Ladder) begun() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.began.IsZero()
 }
 
 // Begin starts the time that Took counts from. Calling it again does nothing.

@@ -32,6 +32,7 @@ func (p *Planner) Plan(d *Draft) (*flags.Proposal, error) {
 		Edit: d.Edit, Provider: d.Provider.Name, Environment: d.Environment, Flag: d.Flag,
 		Pinned: d.Pinned, Now: d.Now, After: d.After, Traffic: d.Traffic, TrafficWhy: d.TrafficWhy, Ladder: ladder,
 	}
+	r.prop = prop
 	prop.Plan = action.New(action.Plan{
 		Verb: d.Edit.Verb(), Title: title(d), Target: p.target(d),
 		Changes: d.changes(), Diff: d.Diff, Blast: d.blast(), Warnings: d.warnings(), Danger: danger(d),

@@ -23,6 +23,7 @@ type run struct {
 	planner *Planner
 	draft   *Draft
 	ladder  *flags.Ladder
+	prop    *flags.Proposal
 }
 
 func (r *run) steps() action.Steps {
@@ -207,5 +208,6 @@ func (r *run) inverse(ctx context.Context) (*action.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.prop.UndoneBy(p)
 	return p.Plan, nil
 }

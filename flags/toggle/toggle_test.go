@@ -275,10 +275,22 @@ func TestTheReasonReachesTheServerAndUndoItsOwnPlan(t *testing.T) {
 		return back, nil
 	}
 	b := newBench()
-	if _, _, err, verr := b.run(t, d); err != nil || verr != nil {
+	prop, _, err, verr := b.run(t, d)
+	if err != nil || verr != nil {
 		t.Fatal(err, verr)
 	}
+	told := 0
+	prop.Ladder.OnChange(func() { told++ })
 	undo, err := b.gate.Undo(t.Context())
+	if prop.Latest() != prop {
+		t.Error("the undo counts before it is carried out")
+	}
+	if _, err := b.gate.Run(t.Context(), undo, action.Confirmation{Typed: "checkout-v2", Reason: "back"}); err != nil {
+		t.Fatal(err)
+	}
+	if prop.Latest().Plan != undo || told == 0 {
+		t.Errorf("whoever follows the change heard %d times of the undo", told)
+	}
 	if err != nil || undo.Title != "Turn checkout-v2 on in production?" || reason != "INC-42" {
 		t.Errorf("%+v, %v, reason %q", undo, err, reason)
 	}
