@@ -101,7 +101,10 @@ func TestDemoDrillsDownAndComesBack(t *testing.T) {
 func TestDemoSwitchesContextAndNamespace(t *testing.T) {
 	d, _ := demoConsole(t, 120, 40)
 	lines(d, "payments-api").Tap("n")
-	lines(d, "all namespaces", "payments", "platform").Tap("p").Tap("l").Tap("a").Tap("enter")
+	lines(d, "all namespaces", "payments", "platform").Tap("p").Tap("l").Tap("a")
+	// The board behind the dialog names platform too: what tells that the list
+	// has arrived is that enter would no longer take the letters for a name.
+	d.Until("the list is narrowed to platform", func(frame string) bool { return !strings.Contains(frame, "enter looks at namespace pla") }).Tap("enter")
 	lines(d, "ns platform", "log-agent").Tap("c")
 	lines(d, "demo-eu").Tap("down").Tap("enter")
 	lines(d, "demo-eu", "ns shop", "deploy")
