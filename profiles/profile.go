@@ -260,11 +260,11 @@ func (p *Profile) TypeIndex(name string) (int, error) {
 }
 
 // SampleCount returns how many samples stand behind the profile: the count
-// column of a CPU or wall profile, else the number of records. It is the n of
-// every statistical statement.
+// column of a CPU, wall, block or mutex profile, else the number of records. It
+// is the n of every statistical statement.
 func (p *Profile) SampleCount() int64 {
 	for i, t := range p.Types {
-		if t.Type == "samples" && t.Unit == "count" {
+		if (t.Type == "samples" || t.Type == "contentions") && t.Unit == "count" {
 			return p.Total(i)
 		}
 	}
