@@ -311,7 +311,7 @@ func TestWhatGoesWrong(t *testing.T) {
 		"an empty answer":                   {prepare: heap(func(http.ResponseWriter, *http.Request) {}), cause: capture.NotProfile, says: "empty"},
 		"a bomb": {prepare: heap(func(rw http.ResponseWriter, _ *http.Request) {
 			z := gzip.NewWriter(rw)
-			_, _ = io.CopyN(z, zeros{}, 600<<20)
+			_, _ = io.CopyN(z, zeros{}, 80<<20)
 			_ = z.Close()
 		}), cause: capture.NotProfile, says: ""},
 		"the pod is deleted meanwhile": {prepare: func(t *testing.T, w *world) {

@@ -46,6 +46,7 @@ func TestBadInputGivesOneClearLine(t *testing.T) {
 		{"truncated gzip header", cpu[:5], Limits{}, Cut, "gzip header"},
 		{"damaged gzip", append(append([]byte{}, cpu[:len(cpu)-6]...), 1, 2, 3, 4, 5, 6), Limits{}, Damaged, "gzip data is damaged"},
 		{"bombed gzip", gzipped(t, make([]byte, 8<<20)), small, TooLarge, "unpacks to more than 1 MB"},
+		{"bombed gzip within the limits", gzipped(t, make([]byte, 80<<20)), Limits{}, TooLarge, "unpacks to more than 64 MB"},
 		{"large file", make([]byte, 2<<20), small, TooLarge, "larger than 1 MB"},
 		{"compressed too large", gzipped(t, raw), Limits{Compressed: 100}, TooLarge, "compressed profile is larger than 100 B"},
 		{"too many samples", raw, small, TooLarge, "more than 10"},

@@ -157,6 +157,13 @@ func Bytes(data []byte, limits Limits) (*profiles.Profile, error) {
 	return p, nil
 }
 
+// A real profile packs to a tenth, folded stacks to a fiftieth at best. What
+// claims more than mostRatio is a bomb, and is not unpacked beyond leastRaw.
+const (
+	mostRatio = 200
+	leastRaw  = 64 << 20
+)
+
 // inflate undoes gzip, within limits. cut says that the data ended early and
 // raw is what came before.
 func inflate(data []byte, limits Limits) (raw []byte, cut bool, err error) {
@@ -173,6 +180,7 @@ func inflate(data []byte, limits Limits) (raw []byte, cut bool, err error) {
 	if err != nil {
 		return nil, false, fail(Cut, "capture it again", "the gzip header is damaged (%s)", clean(err))
 	}
+	limits.Raw = min(limits.Raw, max(leastRaw, mostRatio*int64(len(data))))
 	var out bytes.Buffer
 	out.Grow(int(min(int64(len(data))*4, limits.Raw, 256<<20)))
 	_, err = io.Copy(&out, io.LimitReader(gz, limits.Raw+1))
