@@ -90,7 +90,7 @@ func openCluster(s script, o Options) (*cluster, error) {
 	c.ports = newPorts(o.Seed)
 	c.server.SetPorts(c.ports)
 	c.serveMetrics()
-	c.manager = controllers.New(controllers.Config{Store: c.store, Seed: o.Seed, Behave: behave, Measure: measure})
+	c.manager = controllers.New(controllers.Config{Store: c.store, Seed: o.Seed, Behave: behave, Measure: measure, Sync: syncSecret})
 	for _, n := range s.nodes {
 		c.put(n.object())
 	}

@@ -25,6 +25,7 @@ func usScript() script {
 		s.beats = append(s.beats, part...)
 	}
 	s.kinds, s.beats = withRollouts(s.kinds, s.beats)
+	s.kinds, s.beats = withSecrets(s.kinds, s.beats)
 	return s
 }
 

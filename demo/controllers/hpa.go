@@ -46,11 +46,14 @@ type autoscaler struct {
 	history *scaleHistory
 }
 
-// SetCoarse makes autoscalers look once a week instead of every 15 seconds, for fast-forwarding through quiet days.
+// SetCoarse makes autoscalers and the secrets operator look once a week instead of every 15 seconds and every hour, for fast-forwarding through quiet days.
 func (m *Manager) SetCoarse(coarse bool) {
 	m.coarse = coarse
 	for _, o := range m.store.List(kindAutoscalers(), "") {
 		m.wakeAt(item{controller: autoscalers, namespace: o.GetNamespace(), name: o.GetName()}, m.now.Add(latency))
+	}
+	for _, o := range m.store.List(kindExternalSecrets(), "") {
+		m.wakeAt(item{controller: externalSecrets, namespace: o.GetNamespace(), name: o.GetName()}, m.now.Add(latency))
 	}
 }
 

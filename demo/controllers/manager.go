@@ -26,6 +26,8 @@ type Config struct {
 	Behave func(*corev1.Pod, *corev1.Container) Behaviour
 	// Measure gives the autoscaler its metrics; without it an autoscaler reports that it has none.
 	Measure MeasureFunc
+	// Sync answers for the stores behind ExternalSecrets; without it they are left alone.
+	Sync SyncFunc
 	// Admit refuses pods of controllers at creation, as quotas and webhooks do; nil admits all.
 	Admit func(*corev1.Pod) error
 }
@@ -62,6 +64,7 @@ const (
 	kubelet
 	budgets
 	endpoints
+	externalSecrets
 	housekeeping
 )
 
@@ -164,6 +167,8 @@ func (m *Manager) sync(it item) time.Time {
 		return m.syncBudget(it)
 	case endpoints:
 		return m.syncEndpoints(it)
+	case externalSecrets:
+		return m.syncExternalSecret(it)
 	case housekeeping:
 		return m.expireEvents()
 	}
@@ -215,6 +220,8 @@ func (m *Manager) route(c apiserver.Change) {
 		wake(budgets, ns, name)
 	case kindServices():
 		wake(endpoints, ns, name)
+	case kindExternalSecrets():
+		wake(externalSecrets, ns, name)
 	case kindEvents():
 		if c.Type == watch.Added {
 			m.wakeAt(item{controller: housekeeping}, m.now.Add(eventTTL))
