@@ -37,6 +37,7 @@ func Panes() []Kind {
 		{ID: pane.Probes, Base: 5, Place: PlaceDetail, Names: []string{"probes", "probe"}, Title: "the selected workload's probes: what they do, since when, try one now", New: newProbes},
 		{ID: pane.Hangs, Base: 7, Place: PlaceDetail, Names: []string{"hangs", "hangs on", "deps", "services", "svc"}, Title: "what the selected workload hangs on: traffic, configuration, storage, room", New: newHangs},
 		{ID: pane.Flags, Base: 8, Place: PlaceDetail, Names: []string{"flags", "flag", "ff", "experiments"}, Title: "feature flags: who gets what, and why; experiments", New: newFlags},
+		{ID: pane.Secrets, Base: 9, Place: PlaceDetail, Names: []string{"secrets", "secret", "es"}, Title: "the secrets of the selected workload, and who holds an old one", New: newSecrets},
 		{ID: pane.Logs, Names: []string{"logs"}, Title: "what the selected pods write", New: newLogs},
 		{ID: pane.YAML, Names: []string{"yaml"}, Title: "the selected object as YAML", New: newYAML},
 		{ID: pane.Profile, Names: []string{"profile", "pprof"}, Title: "where the selected pod spends its CPU and memory", New: newProfile},

@@ -15,6 +15,7 @@ const (
 	HPA     ID = "hpa"
 	Profile ID = "profile"
 	Flags   ID = "flags"
+	Secrets ID = "secrets"
 )
 
 // Arguments of [OpenMsg].
