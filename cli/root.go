@@ -48,7 +48,10 @@ func (a *invocation) rootCommand() *cobra.Command {
 	flags.StringVar(&a.theme, "theme", "", "auto, dark, light or none")
 	flags.BoolVar(&a.ascii, "ascii", false, "draw without Unicode")
 
-	root.AddCommand(a.demoCommand(), a.statusCommand(), a.profileCommand(), a.journalCommand(), a.keysCommand(), a.versionCommand(), a.flagsCommand())
+	root.AddCommand(
+		a.demoCommand(), a.statusCommand(), a.profileCommand(), a.flagsCommand(), a.secretsCommand(), a.journalCommand(),
+		a.keysCommand(), a.versionCommand(),
+	)
 	a.completeContexts(root)
 	return root
 }

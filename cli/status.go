@@ -72,6 +72,7 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 	if output == "json" {
 		a.probes(ctx, s, workloads, doc, target != "")
 		a.workloadFlags(ctx, s, workloads, doc, target != "")
+		a.statusSecrets(ctx, s, workloads, doc, target != "")
 	}
 	if output == "json" || output == "md" && target != "" {
 		doc.Explained(s.Scalers.Once(ctx, workloads))

@@ -54,6 +54,8 @@ type Workload struct {
 	// Flags are read for workloads in trouble and for those asked for by name,
 	// where the settings name a flag provider.
 	Flags []Flag `json:"flags,omitempty"`
+	// Secrets likewise.
+	Secrets []Secret `json:"secrets,omitempty"`
 }
 
 // Rollout is how far a workload's rollout is; counts are pods of the new

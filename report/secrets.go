@@ -1,0 +1,84 @@
+package report
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"midwatch/foreign"
+	"midwatch/live"
+	"midwatch/secrets"
+)
+
+// Secret is one secret a workload uses. No value of it is known here.
+type Secret struct {
+	// Workload is "Deployment shop/api"; empty inside a workload's own entry.
+	Workload string `json:"workload,omitempty"`
+	// Name is the Kubernetes Secret's, or what stands for one that only lies
+	// in a store.
+	Name string `json:"name"`
+	// Source is what fills it: "ExternalSecret shop/fastapi-secrets"; Path where
+	// it lies in the store.
+	Source   string         `json:"source,omitempty"`
+	Store    foreign.Text   `json:"store,omitempty"`
+	Path     []foreign.Text `json:"path,omitempty"`
+	LastSync time.Time      `json:"lastSync,omitzero"`
+	NextSync time.Time      `json:"nextSync,omitzero"`
+	// Changed is when a value changed last.
+	Changed  time.Time     `json:"changed,omitzero"`
+	Severity live.Severity `json:"severity"`
+	State    string        `json:"state"`
+	Reason   foreign.Text  `json:"reason"`
+	// Evidence says how sure the link between workload and secret is: exact,
+	// path+role, unknown, …
+	Evidence secrets.Link  `json:"evidence"`
+	Uses     []secrets.Use `json:"uses"`
+	// StaleHolders are the containers that hold an old version for certain.
+	StaleHolders []StaleHolder `json:"staleHolders"`
+}
+
+// StaleHolder is one container that runs on an old version.
+type StaleHolder struct {
+	Pod       string      `json:"pod"`
+	Container string      `json:"container"`
+	How       secrets.How `json:"how"`
+	Since     time.Time   `json:"since,omitzero"`
+}
+
+// Secrets reports rows; with is the workload's name for each, or "".
+func Secrets(rows []secrets.Row, with string) []Secret {
+	out := make([]Secret, 0, len(rows))
+	for i := range rows {
+		out = append(out, secretOf(&rows[i], with))
+	}
+	return out
+}
+
+func secretOf(r *secrets.Row, with string) Secret {
+	s := Secret{
+		Workload: with, Name: r.Secret, Severity: r.Severity, State: r.State, Reason: r.Message, Evidence: r.Link,
+		Uses: append([]secrets.Use{}, r.Uses...), StaleHolders: []StaleHolder{},
+	}
+	if s.Name == "" && len(r.Uses) > 0 {
+		s.Name, s.Path = r.Uses[0].Secret, []foreign.Text{r.Uses[0].Path}
+	}
+	if o := r.Origin; o != nil {
+		s.Source, s.Store, s.Path, s.LastSync, s.NextSync = o.Ref(), o.Store, o.Paths, o.Synced.UTC(), o.Next.UTC()
+	}
+	if r.Meta != nil {
+		s.Changed = r.Meta.Changed.UTC()
+	}
+	for _, h := range r.Holders {
+		if h.Stale && h.Certainty == secrets.Certain {
+			s.StaleHolders = append(s.StaleHolders, StaleHolder{Pod: h.Pod, Container: h.Container, How: h.How, Since: h.Since.UTC()})
+		}
+	}
+	return s
+}
+
+// SortSecrets puts the worst first.
+func SortSecrets(list []Secret) {
+	slices.SortStableFunc(list, func(a, b Secret) int {
+		return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Name, b.Name))
+	})
+}
