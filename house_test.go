@@ -133,7 +133,7 @@ var houseRules = []rule{
 	{
 		why: "a domain never draws",
 		covers: func(p string) bool {
-			return under(p, "vault", "hygiene", "k8s", "profiles", "flags", "report", "config", "demo", "action", "live", "foreign", "secret")
+			return under(p, "vault", "hygiene", "k8s", "profiles", "flags", "secrets", "report", "config", "demo", "action", "live", "foreign", "secret")
 		},
 		denies: func(p string, _ listed) bool { return terminal(p) },
 	},
