@@ -83,16 +83,26 @@ func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return c, rw, nil
 }
 
+// WriteHeader is sent once: an answer that breaks off in the middle is not followed by another status.
 func (r *recorder) WriteHeader(code int) {
-	r.server.mu.Lock()
-	if r.req.Code == 0 {
-		r.req.Code = code
+	if r.answered(code) {
+		r.ResponseWriter.WriteHeader(code)
 	}
-	r.server.mu.Unlock()
-	r.ResponseWriter.WriteHeader(code)
+}
+
+// answered notes the status of an answer; false when there is one already.
+func (r *recorder) answered(code int) bool {
+	r.server.mu.Lock()
+	defer r.server.mu.Unlock()
+	if r.req.Code != 0 {
+		return false
+	}
+	r.req.Code = code
+	return true
 }
 
 func (r *recorder) Write(p []byte) (int, error) {
+	r.answered(http.StatusOK)
 	if r.cutAfter > 0 && r.sent+int64(len(p)) > int64(r.cutAfter) {
 		_, _ = r.ResponseWriter.Write(p[:int64(r.cutAfter)-r.sent])
 		_ = http.NewResponseController(r.ResponseWriter).Flush()
