@@ -2,11 +2,9 @@ package cli
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"midwatch/k8s"
-	"midwatch/live"
 	"midwatch/report"
 	"midwatch/ui/app"
 )
@@ -27,21 +25,7 @@ func (a *invocation) workloadFlags(ctx context.Context, s *app.Session, workload
 	if err != nil || len(board.Rows) == 0 {
 		return
 	}
-	var wg sync.WaitGroup
-	slots := make(chan struct{}, probedAtOnce)
-	n := 0
-	for i, w := range workloads {
-		if !byName && w.Verdict.Severity != live.Fail && w.Verdict.Severity != live.Warn {
-			continue
-		}
-		if n++; n > probedAtMost {
-			break
-		}
-		wg.Go(func() {
-			slots <- struct{}{}
-			defer func() { <-slots }()
-			doc.Workloads[i].Flags = report.Flags(board, s.Flags.Watch.Uses(ctx, w.Ref))
-		})
-	}
-	wg.Wait()
+	detailed(workloads, byName, func(i int, w *k8s.Workload) {
+		doc.Workloads[i].Flags = report.Flags(board, s.Flags.Watch.Uses(ctx, w.Ref))
+	})
 }

@@ -168,6 +168,8 @@ func (c *Config) Validate() error {
 		return err
 	}
 	if err := validateProfiles(c.Profiles); err != nil {
+		return err
+	}
 	if err := errors.Join(c.FlagUse.validate(), validateExperiments(c.Experiments)); err != nil {
 		return err
 	}
