@@ -19,7 +19,7 @@ import (
 )
 
 // portHandlers say what answers on a port of a pod; the first that knows answers.
-var portHandlers = []func(p *ports, pod *corev1.Pod, port int) http.Handler{goPprof, pythonDebug}
+var portHandlers = []func(p *ports, pod *corev1.Pod, port int) http.Handler{goPprof, pythonDebug, probed}
 
 // ports is what listens in the pods of a cluster: HTTP servers in memory.
 type ports struct {
@@ -134,7 +134,7 @@ func pythonDebug(p *ports, pod *corev1.Pod, port int) http.Handler {
 		return nil
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("/", func(w http.ResponseWriter, _ *http.Request) { detail(w, http.StatusNotFound, "Not Found") })
+	mux.Handle("/", health(pod))
 	mux.HandleFunc("GET /debug/memory", func(w http.ResponseWriter, r *http.Request) {
 		switch r.Header.Get("api-key") {
 		case "":

@@ -9,6 +9,7 @@ import (
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/utils/ptr"
 )
 
@@ -56,6 +57,7 @@ func fastapiBeats() []beat {
 func ingress(a app) *networkingv1.Ingress {
 	return &networkingv1.Ingress{
 		TypeMeta: metav1.TypeMeta{APIVersion: "networking.k8s.io/v1", Kind: "Ingress"}, ObjectMeta: a.meta(),
+		Status: networkingv1.IngressStatus{LoadBalancer: networkingv1.IngressLoadBalancerStatus{Ingress: []networkingv1.IngressLoadBalancerIngress{{IP: "203.0.113.10"}}}},
 		Spec: networkingv1.IngressSpec{
 			IngressClassName: ptr.To("nginx"), TLS: []networkingv1.IngressTLS{{Hosts: []string{"api.example.com"}, SecretName: "api-tls"}},
 			Rules: []networkingv1.IngressRule{{Host: "api.example.com", IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{
@@ -195,6 +197,15 @@ func searchBeats() []beat {
 	}
 }
 
+// strayService was made by hand for workers that do not exist: it selects no pod.
+func strayService(a app) *corev1.Service {
+	return &corev1.Service{
+		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Service"}, ObjectMeta: metav1.ObjectMeta{Namespace: a.namespace, Name: a.name + "-workers"},
+		Spec: corev1.ServiceSpec{Type: corev1.ServiceTypeClusterIP, Selector: map[string]string{"app": a.name, "tier": "worker"},
+			Ports: []corev1.ServicePort{{Name: "http", Port: 80, TargetPort: intstr.FromInt32(8000), Protocol: corev1.ProtocolTCP}}},
+	}
+}
+
 // quietShopBeats: one Deployment scaled to zero, one paused with a template that was never rolled out.
 func quietShopBeats() []beat {
 	promo := app{namespace: "shop", name: "promo-banner", image: "promo-banner:v0.4.0", replicas: 2, cpu: "50m", memory: "64Mi", tool: "kubectl-client-side-apply", team: "storefront"}
@@ -206,6 +217,7 @@ func quietShopBeats() []beat {
 			change(c, "kubectl-scale", deployments, "shop", promo.name, func(d *appsv1.Deployment) { d.Spec.Replicas = ptr.To[int32](0) })
 		}},
 		{22 * day, deployed(thumbs)},
+		{4*time.Hour + 10*time.Minute, func(c *cluster) { c.create(thumbs.tool, strayService(thumbs)) }},
 		{4 * time.Hour, func(c *cluster) {
 			change(c, "kubectl-rollout", deployments, "shop", thumbs.name, func(d *appsv1.Deployment) { d.Spec.Paused = true })
 		}},

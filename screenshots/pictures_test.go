@@ -55,7 +55,11 @@ func pictures() []picture {
 		{"board-80x24", 80, 24, func(*uitest.Driver) {}},
 		{"rollout-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); d.Press("enter").Idle() }},
 		{"rollout-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); d.Press("enter").Idle() }},
-		{"probes-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
+		{"probes-160x48", 160, 48, func(d *uitest.Driver) {
+			selectCheckout(d)
+			probes(d)
+			d.Press("t").Until("what came of it", func(f string) bool { return strings.Contains(f, "Both agree") }).Idle()
+		}},
 		{"probes-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
 		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
 		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},

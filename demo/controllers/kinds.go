@@ -16,6 +16,7 @@ type groupResource = schema.GroupResource
 func kindPods() groupResource         { return groupResource{Resource: "pods"} }
 func kindNodes() groupResource        { return groupResource{Resource: "nodes"} }
 func kindEvents() groupResource       { return groupResource{Resource: "events"} }
+func kindQuotas() groupResource       { return groupResource{Resource: "resourcequotas"} }
 func kindServices() groupResource     { return groupResource{Resource: "services"} }
 func kindDeployments() groupResource  { return groupResource{Group: "apps", Resource: "deployments"} }
 func kindReplicaSets() groupResource  { return groupResource{Group: "apps", Resource: "replicasets"} }
@@ -36,7 +37,7 @@ func kindSlices() groupResource {
 
 // watchedKinds are the kinds whose objects a manager picks up when it starts.
 func watchedKinds() []groupResource {
-	return []groupResource{kindDeployments(), kindReplicaSets(), kindStatefulSets(), kindDaemonSets(), kindAutoscalers(), kindBudgets(), kindServices(), kindPods(), kindEvents()}
+	return []groupResource{kindDeployments(), kindReplicaSets(), kindStatefulSets(), kindDaemonSets(), kindAutoscalers(), kindBudgets(), kindServices(), kindQuotas(), kindPods(), kindEvents()}
 }
 
 // templateHash is k/k pkg/controller/controller_utils.go ComputeHash.

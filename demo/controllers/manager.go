@@ -66,6 +66,7 @@ const (
 	endpoints
 	externalSecrets
 	housekeeping
+	quotas // ResourceQuotas: what the pods of a namespace use of them
 )
 
 // item is one object for one controller.
@@ -169,6 +170,8 @@ func (m *Manager) sync(it item) time.Time {
 		return m.syncEndpoints(it)
 	case externalSecrets:
 		return m.syncExternalSecret(it)
+	case quotas:
+		return m.syncQuota(it)
 	case housekeeping:
 		return m.expireEvents()
 	}
@@ -222,6 +225,8 @@ func (m *Manager) route(c apiserver.Change) {
 		wake(endpoints, ns, name)
 	case kindExternalSecrets():
 		wake(externalSecrets, ns, name)
+	case kindQuotas():
+		wake(quotas, ns, name)
 	case kindEvents():
 		if c.Type == watch.Added {
 			m.wakeAt(item{controller: housekeeping}, m.now.Add(eventTTL))
@@ -249,7 +254,12 @@ func (m *Manager) routePod(c apiserver.Change, wake func(controller, string, str
 	})
 	wakeOwner(pod, "StatefulSet", func(owner string) { wake(statefulSets, pod.Namespace, owner) })
 	wakeOwner(pod, "DaemonSet", func(owner string) { wake(daemonSets, pod.Namespace, owner) })
-	if c.Type == watch.Modified && isReady(c.Old.(*corev1.Pod)) == isReady(pod) {
+	if c.Type != watch.Modified || isActive(c.Old.(*corev1.Pod)) != isActive(pod) {
+		for _, o := range m.store.List(kindQuotas(), pod.Namespace) {
+			wake(quotas, o.GetNamespace(), o.GetName())
+		}
+	}
+	if c.Type == watch.Modified && isReady(c.Old.(*corev1.Pod)) == isReady(pod) && c.Old.(*corev1.Pod).Status.PodIP == pod.Status.PodIP {
 		return
 	}
 	for _, o := range m.store.List(kindBudgets(), pod.Namespace) {

@@ -2,12 +2,9 @@ package app
 
 import (
 	"context"
-	"errors"
-	"net"
 	"time"
 
 	"midwatch/k8s"
-	"midwatch/k8s/podconn"
 	"midwatch/k8s/probe"
 	"midwatch/k8s/probe/read"
 	"midwatch/k8s/probe/try"
@@ -40,25 +37,6 @@ func (d Deps) tryProbe() func(context.Context, k8s.Ref, string, probe.Spec) (*tr
 		return nil
 	}
 	return func(ctx context.Context, pod k8s.Ref, podIP string, s probe.Spec) (*try.Result, error) {
-		t := try.Try{Clock: d.Clock, Fault: podFault, Dial: func(ctx context.Context, port int) (net.Conn, error) {
-			return podconn.Dial(ctx, d.Session.Cluster, pod, port)
-		}}
-		return t.Run(ctx, s, podIP)
+		return try.Into(d.Session.Cluster, pod, d.Clock).Run(ctx, s, podIP)
 	}
-}
-
-// podFault tells what the way into a pod says is wrong.
-func podFault(err error) try.Outcome {
-	var denied *podconn.Denied
-	switch {
-	case errors.As(err, &denied):
-		return try.Forbidden
-	case errors.Is(err, podconn.ErrRefused):
-		return try.Refused
-	case errors.Is(err, podconn.ErrGone):
-		return try.Gone
-	case errors.Is(err, podconn.ErrLost):
-		return try.Broken
-	}
-	return ""
 }

@@ -131,9 +131,11 @@ func (p *Pane) attempt(key string, of subject, m *probe.Member, a *attempt) {
 	o.Add(widget.Entry[subject]{Key: key, Of: of, Ages: []time.Time{a.at}, Draw: func(d widget.Draw) widget.Rich {
 		line := widget.NewJoin(d.Styles)
 		line.Add(theme.Severity(sev), d.Styles.Sign(sev)+" midwatch's own try "+widget.Since(d.Now, a.at)+" ago: "+answer(r))
-		line.Add(theme.Muted, timings(r))
 		return append(widget.Say(theme.Text, "      "), line.Rich()...)
 	}})
+	if t := timings(r); t != "" {
+		o.Text(key+"/timings", of, widget.Say(theme.Muted, "        "+t), 8)
+	}
 	if r.Err != "" {
 		text := r.Err.String()
 		if r.Next != "" {

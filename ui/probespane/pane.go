@@ -119,7 +119,7 @@ func (p *Pane) SetTarget(env *pane.Env, ref k8s.Ref) tea.Cmd {
 	env.Tasks.Cancel(p.id, readSlot)
 	env.Tasks.Cancel(p.id, trySlot)
 	p.target, p.snapshot, p.detail = ref, live.Snapshot{}, nil
-	p.reading, p.answer, p.err, p.reports, p.groups, p.order = false, nil, "", nil, nil, nil
+	p.reading, p.asked, p.answer, p.err, p.reports, p.groups, p.order = false, nil, nil, "", nil, nil, nil
 	clear(p.tries)
 	p.outline.Forget()
 	return nil
@@ -200,14 +200,15 @@ func (p *Pane) workload() *k8s.Workload {
 // readChanges reads the pods when the watch knows of others, or of other
 // versions, than were read.
 func (p *Pane) readChanges() tea.Cmd {
-	if p.reading || p.workload() == nil || p.detail.PodsLoading || p.err != "" {
+	switch {
+	case p.reading || p.workload() == nil || p.detail.PodsLoading:
 		return nil
-	}
-	if p.answer == nil {
+	case p.asked == nil:
 		return p.readPods(0)
-	}
-	if !p.changed() {
+	case !p.changed():
 		return nil
+	case p.answer == nil:
+		return p.readPods(readEvery)
 	}
 	return p.readPods(max(0, readEvery-p.env.Now.Sub(p.answer.At)))
 }
@@ -215,7 +216,10 @@ func (p *Pane) readChanges() tea.Cmd {
 // changed reports whether the watch knows of something it did not know when
 // the pods were asked for, and that the answer does not have either.
 func (p *Pane) changed() bool {
-	known := p.answer.Versions()
+	known := map[string]string{}
+	if p.answer != nil {
+		known = p.answer.Versions()
+	}
 	for _, row := range p.detail.Pods {
 		if p.asked[row.Name] != row.Version && known[row.Name] != row.Version {
 			return true

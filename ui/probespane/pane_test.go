@@ -237,6 +237,20 @@ func TestPodsAreReadWhenTheyChange(t *testing.T) {
 	}
 }
 
+func TestAFailureIsOverWhenThePodsMoveOn(t *testing.T) {
+	b, s := open(t)
+	s.err = errors.New("connection refused")
+	b.Feed(detail()).Feed(detail())
+	if len(s.asked) != 1 || !strings.Contains(b.Plain(80, 24), "connection refused (R tries again)") {
+		t.Fatalf("asked %d times\n%s", len(s.asked), b.Plain(80, 24))
+	}
+	s.err = nil
+	b.Feed(detail(func(d *watch.Detail) { d.Pods[0].Version = "2" }))
+	if len(s.asked) != 2 || strings.Contains(b.Plain(80, 24), "connection refused (R") {
+		t.Errorf("asked %d times\n%s", len(s.asked), b.Plain(80, 24))
+	}
+}
+
 func TestFlapsAndGates(t *testing.T) {
 	b, s := open(t)
 	list := pods()
