@@ -37,8 +37,9 @@ func probes(d *uitest.Driver) {
 	d.Press("5").Until("the probes", func(f string) bool { return strings.Contains(f, "readyz") }).Press("]", "]").Idle()
 }
 
-func hangs(d *uitest.Driver) {
-	d.Press("7").Until("what it hangs on", func(f string) bool { return strings.Contains(f, "configmap/") }).Idle()
+func hangs(d *uitest.Driver, workload, shown string) {
+	d.Press("/").Type(workload).Press("enter").Idle()
+	d.Press("7").Until("what it hangs on", func(f string) bool { return strings.Contains(f, shown) }).Idle()
 }
 
 func selectCatalog(d *uitest.Driver) { d.Press("/").Type("deploy/catalog").Press("enter").Idle() }
@@ -61,8 +62,8 @@ func pictures() []picture {
 			d.Press("t").Until("what came of it", func(f string) bool { return strings.Contains(f, "Both agree") }).Idle()
 		}},
 		{"probes-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
-		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
-		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); hangs(d) }},
+		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { hangs(d, "deploy/thumbnailer", "it matches no pod at all") }},
+		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { hangs(d, "deploy/fastapi", "configmap/") }},
 		{"hpa-160x48", 160, 48, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
 		{"hpa-80x24", 80, 24, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
 		{"flags-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, true) }},
