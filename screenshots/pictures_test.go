@@ -62,7 +62,7 @@ func pictures() []picture {
 			d.Press("t").Until("what came of it", func(f string) bool { return strings.Contains(f, "Both agree") }).Idle()
 		}},
 		{"probes-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); probes(d) }},
-		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { hangs(d, "deploy/thumbnailer", "it matches no pod at all") }},
+		{"hangs-160x48", 160, 48, func(d *uitest.Driver) { hangs(d, "deploy/thumbnailer", "1 broken") }},
 		{"hangs-80x24", 80, 24, func(d *uitest.Driver) { hangs(d, "deploy/fastapi", "configmap/") }},
 		{"hpa-160x48", 160, 48, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
 		{"hpa-80x24", 80, 24, func(d *uitest.Driver) { selectCatalog(d); explained(d) }},
