@@ -72,7 +72,7 @@ func profileWorldUp(t *testing.T) {
 		if i >= 3 {
 			revision = "new"
 		}
-		behindPod(t, fmt.Sprintf("shop-%d", i), 6060, "-hot", "shop", "-revision", revision, "-duty", "15ms")
+		behindPod(t, fmt.Sprintf("shop-%d", i), 6060, "-hot", "shop", "-revision", revision, "-duty", "25ms")
 	}
 	for i, flags := range [][]string{{"-hot", "cpu"}, {"-hot", "alloc"}, {"-hot", "leak"}, {"-hot", "mutex"}, {"-hot", "cpu", "-token", "t0ken"}, {"-hot", "cpu", "-busy"}} {
 		behindPod(t, fmt.Sprintf("spot-%d", i), 6060, flags...)
