@@ -129,7 +129,12 @@ var order = []string{
 	"net/http.(*conn).serve;main.handleHealth",
 	"runtime.gcBgMarkWorker;runtime.gcDrain",
 	"runtime.mcall;runtime.schedule",
-	serve + "main.checkStock", // only where a test gives it a weight
+	// Only where a test gives them a weight.
+	serve + "main.checkStock",
+	serve + "main.checkStock;runtime.mallocgc",
+	serve + "main.encode;runtime.mallocgc",
+	serve + "main.decode;runtime.mallocgc",
+	serve + "main.reserve;runtime.mallocgc",
 }
 
 func usual() map[string]float64 {
@@ -209,6 +214,29 @@ func TestARegressionBelowACallerThatStaysIsNamed(t *testing.T) {
 	}
 	if len(d.Culprits) != 1 || d.Culprits[0].Name != "main.checkStock" {
 		t.Errorf("culprits %v", names(d.Culprits))
+	}
+}
+
+// TestWhatGrewUsesTheAllocatorToo: all time is spent in the allocator, by
+// functions that cost what they did and by a new one. That the allocator kept
+// its share must not hide it, nor make the others look better.
+func TestWhatGrewUsesTheAllocatorToo(t *testing.T) {
+	before := map[string]float64{order[10]: 30, order[11]: 33, order[12]: 27, order[1]: 6, order[4]: 4}
+	after := map[string]float64{order[9]: 100, order[10]: 30, order[11]: 33, order[12]: 27, order[1]: 6, order[4]: 4}
+	d, err := Compare(side(t, 3, 1, before), side(t, 3, 50, after), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Culprits) != 1 || d.Culprits[0].Name != "main.checkStock" {
+		t.Errorf("culprits %v", names(d.Culprits))
+	}
+	for _, r := range d.Rows {
+		switch r.Name {
+		case "main.encode", "main.decode", "main.reserve", "main.priceCart", "main.(*Pool).Get":
+			if r.Verdict != Noise {
+				t.Errorf("%s is %s (%.2f -> %.2f)", r.Name, r.Verdict, r.BaseCum, r.NewCum)
+			}
+		}
 	}
 }
 

@@ -77,17 +77,27 @@ func (c *comparer) samples(side int, v int64) float64 {
 // factor is what the new side's shares are multiplied by before the test. A
 // function that grew takes share from all others; without a correction they
 // would all count as improved. Most work is taken to be unchanged, so the
-// median ratio of own shares, weighted by share, is taken as the shift (the
-// way counts of genes are normalised, DESeq's median of ratios).
+// median ratio, weighted by share, is taken as the shift (the way counts of genes
+// are normalised, DESeq's median of ratios).
+//
+// The ratios are of flat values under each function of one's own: what grew
+// uses the same allocator as the rest, so that the allocator's flat value as a
+// whole says nothing, but under what did not grow it does. Where samples are
+// few, all that is under one function is taken together.
 func (c *comparer) factor() float64 {
 	if c.d.Mode != Share {
 		return 1
 	}
 	var ratios, weights []float64
-	for _, r := range c.d.Rows {
-		if r.BaseFlat > 0 && r.NewFlat > 0 && c.samples(0, r.Base.Flat)+c.samples(1, r.New.Flat) >= leastSamples {
-			ratios = append(ratios, r.BaseFlat/r.NewFlat)
-			weights = append(weights, math.Min(r.BaseFlat, r.NewFlat))
+	groups := c.byOwner(true)
+	if c.enough(groups) < leastGroups {
+		groups = c.byOwner(false)
+	}
+	for _, v := range groups {
+		base, now := c.inMode(0, v.Base.Flat), c.inMode(1, v.New.Flat)
+		if c.counts(v) {
+			ratios = append(ratios, base/now)
+			weights = append(weights, math.Min(base, now))
 		}
 	}
 	f := weightedMedian(ratios, weights)
@@ -96,6 +106,55 @@ func (c *comparer) factor() float64 {
 		return 1
 	}
 	return f
+}
+
+// leastGroups is how many ratios a median needs to mean something.
+const leastGroups = 5
+
+// counts reports whether a group has enough samples on both sides.
+func (c *comparer) counts(v Node) bool {
+	return v.Base.Flat > 0 && v.New.Flat > 0 && c.samples(0, v.Base.Flat)+c.samples(1, v.New.Flat) >= leastSamples
+}
+
+func (c *comparer) enough(groups []Node) int {
+	n := 0
+	for _, v := range groups {
+		if c.counts(v) {
+			n++
+		}
+	}
+	return n
+}
+
+// byOwner adds up what is spent under each function of one's own, as far as no
+// other one of one's own is below it, by function where fine; what has no
+// owner counts for itself.
+func (c *comparer) byOwner(fine bool) []Node {
+	type group struct{ owner, frame int32 }
+	owner := make([]int32, len(c.d.Nodes)) // frame, or -1
+	place := map[group]int{}
+	var sums []Node
+	owner[0] = -1
+	for i := 1; i < len(c.d.Nodes); i++ {
+		n := &c.d.Nodes[i]
+		owner[i] = owner[n.Parent]
+		if tree.Own(c.d.Frames[n.Frame]) {
+			owner[i] = n.Frame
+		}
+		key := group{owner[i], n.Frame}
+		if !fine && owner[i] >= 0 {
+			key.frame = -1
+		}
+		at, ok := place[key]
+		if !ok {
+			at = len(sums)
+			place[key] = at
+			sums = append(sums, Node{Frame: n.Frame})
+		}
+		sums[at].Base.Flat += n.Base.Flat
+		sums[at].New.Flat += n.New.Flat
+	}
+	return sums
 }
 
 // judge tests each function and keeps what survives the correction for
