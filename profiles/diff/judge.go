@@ -292,16 +292,24 @@ func (c *comparer) delta(n int32) float64 {
 	return c.inMode(1, x.New.Cum)*c.shift - c.inMode(0, x.Base.Cum)
 }
 
+// partOfChange is the least part of its function's change that a place must
+// have to be followed.
+const partOfChange = 0.3
+
 // starts returns the nodes at which a change appears: those that changed
 // enough to matter and whose caller did not. In shares, what grew takes from
-// what did not, so that a caller of both may stay as it was.
+// what did not, so that a caller of both may stay as it was. A place that has
+// little part in its function's change, such as one of an allocator's callers
+// that stayed, is none.
 func (c *comparer) starts() []int32 {
 	moves := make([]bool, len(c.d.Nodes))
 	var starts []int32
 	for i := 1; i < len(c.d.Nodes); i++ {
 		n := &c.d.Nodes[i]
 		moves[i] = c.sig[n.Frame] && c.large(c.delta(int32(i)))
-		if moves[i] && !moves[n.Parent] {
+		r := &c.d.Rows[n.Frame]
+		whole := r.NewCum*c.shift - r.BaseCum
+		if moves[i] && !moves[n.Parent] && c.delta(int32(i))*whole >= partOfChange*whole*whole {
 			starts = append(starts, int32(i))
 		}
 	}
