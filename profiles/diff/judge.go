@@ -210,10 +210,25 @@ const podSpread = 0.05
 // gives another, and the more careful of both counts: three pods can agree by
 // luck.
 func (c *comparer) test(row int, factor float64, of func(Values) int64) float64 {
-	if !c.d.Variance {
+	if !c.d.Variance || c.onOneSide(row) {
 		return c.byCounts(row, factor, podSpread, of)
 	}
 	return math.Max(c.byCounts(row, factor, 0, of), c.byPods(row, factor, of))
+}
+
+// onOneSide reports a function that every pod of one side ran and none of the
+// other: that pods differ among themselves does not explain it, however much
+// they differ.
+func (c *comparer) onOneSide(row int) bool {
+	var ran [2]int
+	for side := range c.sides {
+		for k := range c.sides[side] {
+			if c.perPod[side][k][row].Cum != 0 {
+				ran[side]++
+			}
+		}
+	}
+	return ran[0] == 0 && ran[1] == len(c.sides[1]) || ran[1] == 0 && ran[0] == len(c.sides[0])
 }
 
 func (c *comparer) byPods(row int, factor float64, of func(Values) int64) float64 {
