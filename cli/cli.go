@@ -21,6 +21,7 @@ import (
 	"midwatch/hygiene"
 	"midwatch/k8s/connect"
 	"midwatch/live"
+	"midwatch/vault"
 )
 
 // version is stamped by the Makefile.
@@ -89,6 +90,14 @@ func (a *invocation) complain(err error) {
 	if errors.As(err, &usage) {
 		fmt.Fprintf(a.err, "midwatch: %s\n", usage.what)
 		fmt.Fprintf(a.err, "Run `%s --help` for the flags.\n", usage.command)
+		return
+	}
+	var failed *vault.Error
+	if errors.As(err, &failed) {
+		fmt.Fprintf(a.err, "midwatch: %s\n", failed.Error())
+		if next := failed.Next(); next != "" {
+			fmt.Fprintln(a.err, next)
+		}
 		return
 	}
 	p := connect.Explain(err)

@@ -27,12 +27,13 @@ No value is ever read: Kubernetes Secrets are known by their metadata alone.
 
   midwatch secrets list -n shop          every workload's secrets, the worst first
   midwatch secrets list deploy/api       those of one workload
-  midwatch secrets who fastapi-secrets   who uses a Secret, and which pods hold an old one`
+  midwatch secrets who fastapi-secrets   who uses a Secret, and which pods hold an old one
+  midwatch secrets leases                the leases of Vault that end next`
 
 func (a *invocation) secretsCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "secrets", Short: "Which secrets workloads use, and who holds an old one", Long: secretsLong, Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return usage(cmd, "want list or who") }}
-	cmd.AddCommand(a.secretsListCommand(), a.secretsWhoCommand())
+	cmd := &cobra.Command{Use: "secrets", Short: "Which secrets workloads use, who holds an old one, and what ends when", Long: secretsLong, Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return usage(cmd, "want list, who or leases") }}
+	cmd.AddCommand(a.secretsListCommand(), a.secretsWhoCommand(), a.leasesCommand())
 	return cmd
 }
 

@@ -31,7 +31,7 @@ func (a *invocation) open(settings config.Config, stdio *connect.Stdio) (w *worl
 			w.close()
 		}
 	}()
-	source, done, err := a.source()
+	source, shop, done, err := a.world()
 	if err != nil {
 		return w, err
 	}
@@ -54,6 +54,7 @@ func (a *invocation) open(settings config.Config, stdio *connect.Stdio) (w *worl
 	if settings.SlowLink {
 		w.Every = session.SlowFrameEvery
 	}
+	w.Vault = a.vaultSource(settings, shop)
 	return w, nil
 }
 
@@ -79,15 +80,28 @@ func (a *invocation) first(ctx context.Context, w *world) (*app.Session, error) 
 
 // source is where clusters come from; done releases the embedded world.
 func (a *invocation) source() (source *connect.Config, done func(), err error) {
+	source, _, done, err = a.world()
+	return source, done, err
+}
+
+// world is the kubeconfig, or the embedded world.
+func (a *invocation) world() (source *connect.Config, shop *demo.World, done func(), err error) {
 	if !a.demo {
-		return connect.FromFlags(a.flags), func() {}, nil
+		return connect.FromFlags(a.flags), nil, func() {}, nil
 	}
+	if shop, err = a.openDemo(); err != nil {
+		return nil, nil, nil, err
+	}
+	return connect.FromRaw(shop.RawConfig(), func(c *rest.Config) { shop.WrapConfig(c) }), shop, shop.Close, nil
+}
+
+func (a *invocation) openDemo() (*demo.World, error) {
 	shop, err := demo.Open(demo.Options{Seed: a.demoSeed, Now: a.clock.Now, Live: true})
 	if err != nil {
-		return nil, nil, fmt.Errorf("open the embedded world: %w", err)
+		return nil, fmt.Errorf("open the embedded world: %w", err)
 	}
 	a.shop = shop
-	return connect.FromRaw(shop.RawConfig(), func(c *rest.Config) { shop.WrapConfig(c) }), shop.Close, nil
+	return shop, nil
 }
 
 // journalFile is where writes are recorded; the embedded world's go to a

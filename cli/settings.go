@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"os"
 	"path/filepath"
 
 	"midwatch/config"
+	"midwatch/hygiene"
 )
 
 // settings reads file and environment and puts the flags over them.
@@ -19,6 +21,9 @@ func (a *invocation) settings() (config.Config, error) {
 	}
 	c, err := config.Load(env)
 	if err != nil {
+		return c, err
+	}
+	if a.env, err = hygiene.Hide(a.env, os.Unsetenv, c.TokenVariables()...); err != nil {
 		return c, err
 	}
 	if a.theme != "" {

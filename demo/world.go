@@ -13,6 +13,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"midwatch/demo/apiserver"
+	"midwatch/demo/vaultsim"
 )
 
 // Context names of the two clusters.
@@ -39,6 +40,9 @@ type World struct {
 	now      func() time.Time
 	clusters []*cluster
 
+	vault      *vaultsim.Server
+	vaultToken string
+
 	mu     sync.Mutex // one step at a time
 	stop   chan struct{}
 	done   chan struct{}
@@ -51,6 +55,7 @@ func Open(o Options) (*World, error) {
 		o.Now = time.Now
 	}
 	w := &World{now: o.Now, stop: make(chan struct{}), done: make(chan struct{})}
+	w.vault, w.vaultToken = vaultsim.Shop(uint64(o.Seed), o.Now) //nolint:gosec // a seed
 	var err error
 	if w.clusters, err = openAll([]script{usScript(), euScript()}, o); err != nil {
 		w.shut()

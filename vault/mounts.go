@@ -34,6 +34,13 @@ func (m Mount) Leases() bool {
 // KV2 reports a key-value engine that keeps versions.
 func (m Mount) KV2() bool { return m.Type == "kv" && m.Version == "2" }
 
+func prefixRank(path string) int {
+	if strings.HasPrefix(path, "auth/") {
+		return 1
+	}
+	return 0
+}
+
 // Mounts are what the token may see at all: the server leaves the others out
 // (sys/internal/ui/mounts, which needs no policy).
 func (c *Client) Mounts(ctx context.Context) ([]Mount, error) {
@@ -66,6 +73,9 @@ func (c *Client) Mounts(ctx context.Context) ([]Mount, error) {
 	}
 	add("", answer.Data.Secret)
 	add("auth/", answer.Data.Auth)
-	slices.SortFunc(mounts, func(a, b Mount) int { return cmp.Compare(a.Path, b.Path) })
+	// Engines before methods of login: what a workload uses comes first.
+	slices.SortFunc(mounts, func(a, b Mount) int {
+		return cmp.Or(cmp.Compare(prefixRank(a.Path), prefixRank(b.Path)), cmp.Compare(a.Path, b.Path))
+	})
 	return mounts, nil
 }

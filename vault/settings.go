@@ -18,7 +18,7 @@ import (
 )
 
 // Env looks an environment variable up, as os.LookupEnv does.
-type Env func(name string) (string, bool)
+type Env = func(name string) (string, bool)
 
 // Method is how midwatch gets a token.
 type Method string

@@ -261,6 +261,13 @@ func (c *Client) Status(ctx context.Context) (*Status, error) {
 	all.Go(func() { s.Caps, s.CapsErr = c.Capabilities(ctx) })
 	all.Go(func() { s.Counts, s.CountsErr = c.Counts(ctx) })
 	all.Wait()
+	if t := s.Token; t != nil {
+		// By this machine's clock, as all times are.
+		t.Issued = t.Issued.Add(-s.Health.Skew)
+		if !t.Expires.IsZero() {
+			t.Expires = t.Expires.Add(-s.Health.Skew)
+		}
+	}
 	if s.TokenErr != nil && s.CapsErr != nil {
 		return s, s.TokenErr // the token is no good at all
 	}

@@ -41,6 +41,8 @@ type Opener struct {
 	Every time.Duration
 	// Unlocked starts the next session, and only that, open for writes.
 	Unlocked bool
+	// Vault is where leases and secrets are read from.
+	Vault VaultSource
 	// UserAgent is how midwatch appears in audit logs.
 	UserAgent string
 	// Flags say where feature flags come from.
@@ -76,7 +78,7 @@ func (o *Opener) Open(ctx context.Context, where app.Where, all bool) (*app.Sess
 		lock.Open()
 		o.Unlocked = false // another context starts locked
 	}
-	return o.assemble(cluster, hub, lock, where), nil
+	return o.withVault(o.assemble(cluster, hub, lock, where), lock), nil
 }
 
 func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.Lock, where app.Where) *app.Session {

@@ -70,11 +70,14 @@ func (s *Server) Lease(mount, role string) string {
 // settle lets everything happen that is due: clients renew, leases end.
 func (s *Server) settle() {
 	now := s.clock()
-	for _, id := range sortedKeys(s.leases) {
-		l := s.leases[id]
-		if l.err != "" {
-			continue
+	due := map[string]*lease{}
+	for id, l := range s.leases {
+		if l.err == "" && (l.client || !now.Before(l.expires)) {
+			due[id] = l
 		}
+	}
+	for _, id := range sortedKeys(due) { // in order, for the seed's sake
+		l := due[id]
 		s.clientActs(l, now)
 		if !now.Before(l.expires) {
 			s.end(l)

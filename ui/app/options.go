@@ -16,6 +16,7 @@ import (
 	"midwatch/profiles/capture"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
+	"midwatch/vault/desk"
 )
 
 // Where is what a session looks at.
@@ -47,6 +48,8 @@ type Watcher interface {
 type Session struct {
 	// Where it looks, with the context's name filled in.
 	Where Where
+	// Vault is the way to Vault; nil when the session has none (in tests).
+	Vault *desk.Desk
 	Hub   *live.Hub
 	// Peer is the connection for the header; Cluster when nil.
 	Peer    Cluster

@@ -18,6 +18,7 @@ const (
 	PastMax       State = "at its maximum" // renewing moves its end no further
 	NonRenewable  State = "non-renewable"
 	Expired       State = "expired" // its end has passed and it is still there
+	Ended         State = "ended"   // its end has passed since it was read
 	Irrevocable   State = "irrevocable"
 	Gone          State = "gone"
 	Endless       State = "endless"
@@ -65,7 +66,7 @@ func Assess(l *Lease, now time.Time, warn time.Duration) Verdict {
 	switch {
 	case l.Error != "":
 		v.State, v.Severity = Irrevocable, live.Fail
-		v.Message = "Vault gave up revoking it, so what it stands for probably still works: " + l.Error.String()
+		v.Message = "Vault gave up revoking it: what it stands for probably still works"
 		return v
 	case l.Gone:
 		v.State, v.Severity, v.Message = Gone, live.Info, "Vault does not know this lease: it ended or was revoked"
@@ -90,6 +91,8 @@ func Assess(l *Lease, now time.Time, warn time.Duration) Verdict {
 func (v *Verdict) judge(l *Lease, now time.Time, left time.Duration) {
 	renewBy := v.Ends.Add(-time.Duration(float64(l.Span()) * (1 - renewAt)))
 	switch last := l.LastEnd(); {
+	case left <= 0 && !l.ReadAt.IsZero() && l.ReadAt.Before(v.Ends):
+		v.State, v.Severity, v.Message = Ended, live.Info, "its end has passed since it was read"
 	case left <= 0:
 		v.State, v.Severity = Expired, live.Fail
 		v.Message = "its end has passed and Vault still has it: revoking it is failing, or about to happen"

@@ -61,7 +61,7 @@ func NewHistogram(sample []Lease, total int, now time.Time, warn time.Duration) 
 func (h *Histogram) bucket(v Verdict, now time.Time) int {
 	last := len(h.Buckets) - 1
 	switch v.State {
-	case Gone, Unreadable:
+	case Gone, Ended, Unreadable:
 		return last
 	case Irrevocable, Expired:
 		return 0
