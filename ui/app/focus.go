@@ -24,6 +24,9 @@ func (m *Model) focusOn(t *tile) {
 	if t == nil {
 		return
 	}
+	if t != m.focus {
+		m.conceal()
+	}
 	hidden := m.size.W < wideScreen || m.zoomed || (len(m.base) > 0 && t != m.base[0])
 	if t.number > 0 && hidden {
 		for m.top() != nil {

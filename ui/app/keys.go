@@ -67,7 +67,7 @@ func (m *Model) programKeys() []bind.Binding {
 	return []bind.Binding{
 		{ID: "app.palette", Keys: []string{":"}, Title: "commands", Group: groupProgram, Help: "Everything by name: panes, commands, and what every key does.", Do: m.openPalette},
 		{ID: "app.help", Keys: []string{"?"}, Title: "help", Group: groupProgram, Help: "The keys of where you are.", Do: m.showHelp},
-		{ID: "app.suspend", Keys: []string{"ctrl+z"}, Title: "suspend", Group: groupProgram, Help: "Go to the background; fg comes back.", Do: func() tea.Cmd { return tea.Suspend }},
+		{ID: "app.suspend", Keys: []string{"ctrl+z"}, Title: "suspend", Group: groupProgram, Help: "Go to the background; fg comes back.", Do: m.suspend},
 		{ID: "app.quit", Keys: []string{"q", "ctrl+c"}, Title: "quit", Group: groupProgram, Help: "End midwatch. A write that waits for its answer is waited for.", Do: m.quit},
 	}
 }

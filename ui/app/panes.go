@@ -41,6 +41,8 @@ func Panes() []Kind {
 		{ID: pane.Logs, Names: []string{"logs"}, Title: "what the selected pods write", New: newLogs},
 		{ID: pane.YAML, Names: []string{"yaml"}, Title: "the selected object as YAML", New: newYAML},
 		{ID: pane.Profile, Names: []string{"profile", "pprof"}, Title: "where the selected pod spends its CPU and memory", New: newProfile},
+		{ID: pane.Leases, Scoped: true, Names: []string{"leases", "lease"}, Title: "Vault's leases: what ends next, what cannot be revoked", New: newLeases},
+		{ID: pane.KV, Scoped: true, Names: []string{"kv", "vault"}, Title: "Vault's versioned secrets: who wrote what, which keys changed", New: newKV},
 		{ID: pane.Journal, Scoped: true, Names: []string{"journal"}, Title: "what was done from here", New: newJournal},
 	}
 }

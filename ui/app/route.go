@@ -44,6 +44,7 @@ func (m *Model) onSize(msg tea.Msg) (tea.Cmd, bool) {
 	if !ok {
 		return nil, false
 	}
+	m.conceal()
 	m.size = pane.Rect{W: size.Width, H: size.Height}
 	if top := m.top(); top != nil && size.Width < wideScreen && m.focus.number > 0 {
 		m.focusOn(top) // there is no room for both any more
@@ -59,6 +60,7 @@ func (m *Model) onLook(msg tea.Msg) (tea.Cmd, bool) {
 		m.blurred = false
 	case tea.BlurMsg:
 		m.blurred = true
+		m.conceal()
 	default:
 		return nil, false
 	}

@@ -10,6 +10,8 @@ const (
 	YAML    ID = "yaml"
 	Logs    ID = "logs"
 	Journal ID = "journal"
+	Leases  ID = "leases"
+	KV      ID = "kv"
 	Probes  ID = "probes"
 	Hangs   ID = "hangs"
 	HPA     ID = "hpa"

@@ -87,6 +87,14 @@ type Filterer interface {
 // Capturer is a pane that wants every key for itself just now.
 type Capturer interface{ Capturing() bool }
 
+// Concealer is a pane that may show a secret's value. The root conceals it when
+// nobody looks, when the terminal changes its size, and before the program goes
+// to the background.
+type Concealer interface {
+	// Conceal masks and forgets the value; it reports whether there was one.
+	Conceal() bool
+}
+
 // Closer is a pane that owns something that must end when it goes away.
 type Closer interface{ Close() }
 

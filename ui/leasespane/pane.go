@@ -1,0 +1,320 @@
+package leasespane
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"midwatch/action"
+	"midwatch/foreign"
+	"midwatch/live"
+	"midwatch/ui/pane"
+	"midwatch/ui/widget"
+	"midwatch/vault"
+	"midwatch/vault/desk"
+	"midwatch/vault/lease"
+)
+
+// readTimeout bounds what a key starts; a listing has a minute in the client.
+const readTimeout = 90 * time.Second
+
+// sampleSize is how many leases of one level are looked up.
+const sampleSize = 200
+
+// row is one line: a level that can be opened, or a lease.
+type row struct {
+	folder  string // "database/creds/"
+	lease   *lease.Lease
+	verdict lease.Verdict
+}
+
+func (r row) key() string {
+	if r.lease != nil {
+		return "l" + string(r.lease.ID)
+	}
+	return "f" + r.folder
+}
+
+// view is what the list shows.
+type view struct {
+	// prefix is the level; all is set for every lease of the server.
+	prefix string
+	all    bool
+	found  *desk.Found
+	at     time.Time
+	took   time.Duration
+}
+
+// Pane is the list of leases.
+type Pane struct {
+	id    pane.ID
+	env   *pane.Env
+	desk  *desk.Desk // nil without a session
+	table *widget.Table[row]
+
+	conn   *desk.Connection
+	failed *failure // of the last attempt
+	busy   string   // what is being read
+	shown  view
+	back   []view // the levels above
+	rows   []row
+	filter widget.Filter
+	detail bool
+	rights bool
+}
+
+// failure is an error in words.
+type failure struct {
+	kind vault.Kind
+	text string
+	next string
+}
+
+var (
+	_ pane.Pane     = (*Pane)(nil)
+	_ pane.Ticker   = (*Pane)(nil)
+	_ pane.Filterer = (*Pane)(nil)
+	_ pane.Starter  = (*Pane)(nil)
+)
+
+// New makes the pane; d may be nil.
+func New(id pane.ID, d *desk.Desk) *Pane {
+	p := &Pane{id: id, desk: d}
+	p.table = widget.NewTable(row.key, columns()...)
+	return p
+}
+
+// ID is the pane's address.
+func (p *Pane) ID() pane.ID { return p.id }
+
+// Title is what stands in the border.
+func (p *Pane) Title() string {
+	switch {
+	case p.shown.all:
+		return "all leases"
+	case p.shown.prefix != "":
+		return "leases below " + foreign.CleanN(p.shown.prefix, 80).String()
+	}
+	return "leases"
+}
+
+// Topics is none: leases cannot be watched, and are not polled.
+func (p *Pane) Topics() []live.Topic { return nil }
+
+// Start connects. It asks who the token is, which mounts there are, and which
+// leases are irrevocable; it lists nothing.
+func (p *Pane) Start(env *pane.Env) tea.Cmd {
+	p.env = env
+	if !p.desk.Configured() {
+		p.failed = explain(&vault.Error{Kind: vault.KindAbsent})
+		return nil
+	}
+	return p.connect(false)
+}
+
+func (p *Pane) connect(again bool) tea.Cmd {
+	p.busy = "connecting"
+	d := p.desk
+	return pane.Run(p.env.Tasks, p.id, "read", "connect to Vault", readTimeout, func(ctx context.Context) (tea.Msg, error) {
+		open := d.Open
+		if again {
+			open = d.Refresh
+		}
+		conn, err := open(ctx)
+		if err != nil {
+			return failedMsg{err}, nil
+		}
+		mounts, err := conn.Client.Mounts(ctx)
+		if err != nil {
+			return failedMsg{err}, nil
+		}
+		stuck, err := conn.Leases.Irrevocable(ctx)
+		msg := connectedMsg{conn: conn, mounts: mounts, stuck: stuck}
+		if err != nil {
+			msg.notes = append(msg.notes, err)
+		}
+		return msg, nil
+	})
+}
+
+// The answers to what was read.
+type (
+	connectedMsg struct {
+		conn   *desk.Connection
+		mounts []vault.Mount
+		stuck  []lease.Lease
+		notes  []error
+	}
+	foundMsg struct {
+		view view
+		push bool
+	}
+	lookedUpMsg struct{ lease lease.Lease }
+	failedMsg   struct{ err error }
+	plannedMsg  struct{ plan *action.Plan }
+)
+
+// Update takes the answer to a read, or a key.
+func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
+	p.env = env
+	switch msg := msg.(type) {
+	case connectedMsg:
+		p.connected(msg)
+	case foundMsg:
+		p.busy, p.failed = "", nil
+		if msg.push {
+			p.back = append(p.back, p.shown)
+			p.table.Reset()
+		}
+		p.shown = msg.view
+		p.arrange()
+	case lookedUpMsg:
+		p.busy = ""
+		p.replace(msg.lease)
+	case plannedMsg:
+		p.busy = ""
+		return pane.Send(pane.ConfirmMsg{Plan: msg.plan})
+	case failedMsg:
+		p.busy, p.failed = "", explain(msg.err)
+	case pane.FailedMsg:
+		p.busy, p.failed = "", explain(msg.Err)
+	case pane.RefreshMsg:
+		return p.readAgain()
+	case tea.KeyPressMsg:
+		return pane.Press(p, msg)
+	}
+	return nil
+}
+
+func explain(err error) *failure {
+	var failed *vault.Error
+	if errors.As(err, &failed) {
+		return &failure{kind: failed.Kind, text: failed.Error(), next: failed.Next()}
+	}
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return &failure{text: foreign.CleanN(line, 400).String()}
+}
+
+func (p *Pane) connected(msg connectedMsg) {
+	p.busy, p.failed, p.conn = "", nil, msg.conn
+	found := &desk.Found{Leases: msg.stuck, Total: len(msg.stuck), Notes: msg.notes}
+	for _, m := range msg.mounts {
+		if m.Leases() {
+			found.Folders = append(found.Folders, m.Path)
+		}
+	}
+	top := view{found: found, at: p.env.Now}
+	if len(p.back) > 0 {
+		p.back[0] = top
+		return
+	}
+	p.shown = top
+	p.arrange()
+}
+
+// arrange makes rows of what was found.
+func (p *Pane) arrange() {
+	p.rows = nil
+	if f := p.shown.found; f != nil {
+		for i := range f.Leases {
+			l := &f.Leases[i]
+			p.rows = append(p.rows, row{lease: l, verdict: lease.Assess(l, p.env.Now, p.desk.Warn())})
+		}
+		for _, folder := range f.Folders {
+			p.rows = append(p.rows, row{folder: folder})
+		}
+	}
+	p.narrow()
+}
+
+// rejudge judges again: time alone changes verdicts.
+func (p *Pane) rejudge(now time.Time) {
+	changed := false
+	for i := range p.rows {
+		r := &p.rows[i]
+		if r.lease == nil || r.verdict.Recheck.IsZero() || r.verdict.Recheck.After(now) {
+			continue
+		}
+		r.verdict, changed = lease.Assess(r.lease, now, p.desk.Warn()), true
+	}
+	if changed {
+		p.narrow()
+	}
+}
+
+func (p *Pane) narrow() {
+	rows := p.rows
+	if p.filter.Active() {
+		rows = nil
+		for _, r := range p.rows {
+			if p.matches(r) {
+				rows = append(rows, r)
+			}
+		}
+	}
+	p.table.SetRows(slices.Clone(rows))
+}
+
+func (p *Pane) matches(r row) bool {
+	if r.lease == nil {
+		return p.filter.Match(foreign.Clean(r.folder).String())
+	}
+	return p.filter.Match(r.lease.ID.String(), string(r.verdict.State), r.lease.Error.String())
+}
+
+// replace puts a lease that was read again in the place it had.
+func (p *Pane) replace(l lease.Lease) {
+	f := p.shown.found
+	if f == nil {
+		return
+	}
+	for i := range f.Leases {
+		if f.Leases[i].ID == l.ID {
+			l.Error = f.Leases[i].Error
+			f.Leases[i] = l
+		}
+	}
+	lease.SortByEnd(f.Leases)
+	p.arrange()
+}
+
+// Filter is the expression in force.
+func (p *Pane) Filter() string { return p.filter.String() }
+
+// SetFilter narrows the list.
+func (p *Pane) SetFilter(expr string) error {
+	f, err := widget.ParseFilter(expr)
+	if err != nil {
+		return err
+	}
+	p.filter = f
+	p.narrow()
+	return nil
+}
+
+// Until is for how long the countdowns on the screen stay true.
+func (p *Pane) Until(now time.Time) (until time.Duration) {
+	for _, r := range p.table.Visible() {
+		if r.lease == nil {
+			continue
+		}
+		if left := r.verdict.Ends.Sub(now); !r.verdict.Ends.IsZero() && left > 0 {
+			_, wait := widget.CountdownFor(left)
+			until = widget.Sooner(until, wait)
+		}
+		if recheck := r.verdict.Recheck.Sub(now); !r.verdict.Recheck.IsZero() && recheck > 0 {
+			until = widget.Sooner(until, recheck)
+		}
+	}
+	if p.conn != nil && p.conn.Status.Token != nil {
+		if left, ends := p.conn.Status.Token.Left(now); ends && left > 0 {
+			_, wait := widget.CountdownFor(left)
+			until = widget.Sooner(until, wait)
+		}
+	}
+	return until
+}
