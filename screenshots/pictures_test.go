@@ -119,6 +119,7 @@ func open(t *testing.T, w, h int, unlocked bool) *uitest.Driver {
 		Clock:  clock, Journal: action.NewJournal(t.TempDir()+"/journal.jsonl", clock), Unlocked: unlocked,
 		Flags: session.OnlyEmbedded(world.Flags, demo.ExperimentsMap),
 	}
+	opener.Vault = session.DemoVault(world)
 	first, err := opener.Open(t.Context(), app.Where{}, true)
 	if err != nil {
 		t.Fatal(err)
@@ -143,7 +144,7 @@ func TestPicturesAreFresh(t *testing.T) {
 			t.Fatalf("png.json: %v", err)
 		}
 	}
-	for _, p := range pictures() {
+	for _, p := range append(pictures(), vaultPictures()...) {
 		t.Run(p.name, func(t *testing.T) {
 			d := open(t, p.w, p.h, strings.HasPrefix(p.name, "undo"))
 			p.take(d)
