@@ -50,6 +50,10 @@ func explained(d *uitest.Driver) {
 	d.Press("6").Until("the autoscaler is explained", func(f string) bool { return strings.Contains(f, "8, and not") })
 }
 
+func secrets(d *uitest.Driver) {
+	d.Press("/").Type("fastapi").Press("enter").Idle().Press("9").Until("the secrets", func(f string) bool { return strings.Contains(f, "holds an old version") })
+}
+
 func pictures() []picture {
 	return []picture{
 		{"board-160x48", 160, 48, func(*uitest.Driver) {}},
@@ -69,6 +73,8 @@ func pictures() []picture {
 		{"flags-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, true) }},
 		{"flags-80x24", 80, 24, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, false) }},
 		{"experiment-160x48", 160, 48, func(d *uitest.Driver) { selectCheckout(d); flagsOf(d, false); experiment(d) }},
+		{"secrets-160x48", 160, 48, func(d *uitest.Driver) { secrets(d) }},
+		{"secrets-80x24", 80, 24, func(d *uitest.Driver) { secrets(d) }},
 		{"undo-160x48", 160, 48, func(d *uitest.Driver) {
 			selectCheckout(d)
 			d.Press("U").Until("the revisions", func(f string) bool { return strings.Contains(f, "revision 3") })
