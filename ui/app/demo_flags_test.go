@@ -58,7 +58,7 @@ func TestDemoAsksAndFindsTheWrongSplit(t *testing.T) {
 	lines(d, "Ask for whom?")
 	typed(d, "user-42").Tap("enter")
 	lines(d, "ask user-42 in production", "vector", "TARGETING_MATCH")
-	d.Tap("1").Tap("j").Tap("j").Tap("8")
+	typed(d.Tap("1").Tap("/"), "deploy/checkout").Tap("enter").Tap("8")
 	lines(d, "used by deploy/checkout").Tap("x")
 	lines(d.Tap("z"), "experiments of deploy/checkout", "checkout-flow", "split is wrong", "cart-upsell", "control-contaminated", "Fraud model")
 	d.Tap("enter").Tap("s")
