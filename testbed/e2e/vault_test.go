@@ -73,7 +73,7 @@ func TestBrowsingVaultInTheConsole(t *testing.T) {
 	}
 	t.Cleanup(func() { s.Close() })
 	c := &console{s, t}
-	c.see(30*time.Second, "fastapi-service")
+	c.see(30*time.Second, "workloads in all namespaces", "fraud-check")
 	c.send(":leases"+enter, "Vault "+testbed.VaultVersion+" active", "leased/", "INSECURE: plain HTTP")
 	c.send("a", "all leases", "leased/app/")
 	c.send(enter, "at the latest")
