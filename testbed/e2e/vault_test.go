@@ -28,6 +28,7 @@ path "sys/metrics"         { capabilities = ["read"] }
 path "secret/metadata/*"   { capabilities = ["read", "list"] }
 path "secret/subkeys/*"    { capabilities = ["read"] }
 path "secret/data/*"       { capabilities = ["read"] }
+path "leased/*"            { capabilities = ["list"] }
 `
 
 // openVault starts a Vault with a secret of two versions and some leases.

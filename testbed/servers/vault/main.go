@@ -114,7 +114,8 @@ func newCore(s settings) (*vault.Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	sink := metrics.NewInmemSink(time.Second, time.Minute)
+	// As the stock server has it: in shorter intervals a gauge may be missing.
+	sink := metrics.NewInmemSink(10*time.Second, time.Minute)
 	conf := metrics.DefaultConfig("vault")
 	conf.EnableHostname = false
 	if _, err := metrics.NewGlobal(conf, sink); err != nil {
