@@ -53,13 +53,14 @@ func (c *Connection) All(ctx context.Context, sample int, seed uint64) (*Found, 
 		found.Notes = append(found.Notes, err)
 	}
 	found.Leases, found.Total = stuck, len(stuck)
-	counts := c.Status.Counts
-	if counts == nil || counts.Leases < 0 || counts.Leases > walkable {
+	// Anew: the number decides whether to walk, and may be hours old by now.
+	counts, err := c.Client.Counts(ctx)
+	if err != nil || counts.Leases < 0 || counts.Leases > walkable {
 		n := -1
-		if counts != nil {
+		if err == nil {
 			n = counts.Leases
-		} else if c.Status.CountsErr != nil {
-			found.Notes = append(found.Notes, c.Status.CountsErr)
+		} else {
+			found.Notes = append(found.Notes, err)
 		}
 		found.Notes = append(found.Notes, ErrTooMany{n})
 		return found, nil
