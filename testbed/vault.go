@@ -216,6 +216,25 @@ func (v *Vault) ManyLeases(ctx context.Context, name string, n int) error {
 	return v.Do(ctx, v.Root, http.MethodPost, "/testbed/read-many", map[string]any{"path": path, "count": n}, nil)
 }
 
+// WaitMetrics waits until the server publishes how many leases there are, which
+// it does only some seconds after its start.
+func (v *Vault) WaitMetrics(ctx context.Context) error {
+	return poll(ctx, 200*time.Millisecond, func() (bool, error) {
+		var answer struct {
+			Gauges []struct{ Name string }
+		}
+		if err := v.Do(ctx, v.Root, http.MethodGet, "/v1/sys/metrics", nil, &answer); err != nil {
+			return false, err
+		}
+		for _, g := range answer.Gauges {
+			if g.Name == "vault.expire.num_leases" {
+				return true, nil
+			}
+		}
+		return false, nil
+	})
+}
+
 // Seal seals the server, Unseal opens it again.
 func (v *Vault) Seal(ctx context.Context) error { return v.Write(ctx, "sys/seal", struct{}{}) }
 

@@ -48,6 +48,7 @@ func openVault(t *testing.T) *testbed.Vault {
 		write(map[string]any{"database_url": vaultCanary + "old", "sentry_dsn": vaultCanary}),
 		write(map[string]any{"database_url": vaultCanary + "new", "jwt_secret": vaultCanary}),
 		v.ManyLeases(ctx, "app", 5),
+		v.WaitMetrics(ctx),
 	)
 	if err != nil {
 		t.Fatal(err)

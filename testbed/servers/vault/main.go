@@ -114,8 +114,8 @@ func newCore(s settings) (*vault.Core, error) {
 	if err != nil {
 		return nil, err
 	}
-	// As the stock server has it: in shorter intervals a gauge may be missing.
-	sink := metrics.NewInmemSink(10*time.Second, time.Minute)
+	// Gauges are set every second; shorter intervals would miss some.
+	sink := metrics.NewInmemSink(2*time.Second, time.Minute)
 	conf := metrics.DefaultConfig("vault")
 	conf.EnableHostname = false
 	if _, err := metrics.NewGlobal(conf, sink); err != nil {
