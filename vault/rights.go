@@ -31,6 +31,7 @@ func (r Right) HCL() string {
 var (
 	RightLookup      = Right{"sys/leases/lookup", []string{"update"}}
 	RightListLeases  = Right{"sys/leases/lookup/*", []string{"list", "sudo"}}
+	RightListRoot    = Right{"sys/leases/lookup/", []string{"list", "sudo"}}
 	RightCount       = Right{"sys/leases/count", []string{"read"}}
 	RightIrrevocable = Right{"sys/leases", []string{"read", "sudo"}}
 	RightMetrics     = Right{"sys/metrics", []string{"read"}}

@@ -28,7 +28,7 @@ func (s *Server) handle(method, path string, r *http.Request, body map[string]an
 	if method == "LIST" {
 		path = strings.TrimSuffix(path, "/") + "/" // as Vault's own HTTP layer does
 	}
-	have := s.capabilities(token, path)
+	have := s.capabilities(token, path, method == "LIST")
 	if !slices.Contains(have, "root") && (!slices.Contains(have, capability) || sudo && !slices.Contains(have, "sudo")) {
 		return token, denied("permission denied")
 	}
@@ -85,27 +85,38 @@ func needed(method, path string) (capability string, sudo bool) {
 	return "update", sudo
 }
 
-// capabilities are those of the longest matching path of each policy.
-func (s *Server) capabilities(t *Token, path string) []string {
-	var all []string
+// capabilities are those of the best rule, once the rules of all policies are
+// one set (vault/acl.go): a path written out before a prefix, the longest prefix
+// before others. For a list the path without its last slash counts as written
+// out, too, which lets "sys/leases/lookup" outweigh "sys/leases/lookup/*".
+func (s *Server) capabilities(t *Token, path string, list bool) []string {
+	rules := Policy{}
 	for _, name := range t.Policies {
 		if name == "root" {
 			return []string{"root"}
 		}
-		best, caps := -1, []string(nil)
 		for pattern, c := range s.policies[name] {
-			prefix, isPrefix := strings.CutSuffix(pattern, "*")
-			if (pattern == path || isPrefix && strings.HasPrefix(path, prefix) || pattern == path+"/") && len(pattern) > best {
-				best, caps = len(pattern), c
+			rules[pattern] = append(rules[pattern], c...)
+		}
+	}
+	best := rules[path]
+	if best == nil && list {
+		best = rules[strings.TrimSuffix(path, "/")]
+	}
+	if best == nil {
+		longest := -1
+		for pattern, c := range rules {
+			if prefix, isPrefix := strings.CutSuffix(pattern, "*"); isPrefix && strings.HasPrefix(path, prefix) && len(prefix) > longest {
+				longest, best = len(prefix), c
 			}
 		}
-		all = append(all, caps...)
 	}
-	if len(all) == 0 {
+	if len(best) == 0 {
 		return []string{"deny"}
 	}
-	slices.Sort(all)
-	return slices.Compact(all)
+	best = slices.Clone(best)
+	slices.Sort(best)
+	return slices.Compact(best)
 }
 
 func (s *Server) health(r *http.Request) answer {
@@ -158,7 +169,7 @@ func (s *Server) capabilitiesSelf(t *Token, body map[string]any) answer {
 	data := map[string]any{}
 	for _, p := range paths {
 		if path, ok := p.(string); ok {
-			data[path] = s.capabilities(t, path)
+			data[path] = s.capabilities(t, path, false)
 		}
 	}
 	return ok(data)

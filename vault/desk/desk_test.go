@@ -130,6 +130,26 @@ func TestAMissingRightLeavesTheRest(t *testing.T) {
 	}
 }
 
+// The policy "default" names sys/leases/lookup, which for a list outweighs the
+// line for everything below it.
+func TestTheRootOfTheTreeTakesALineOfItsOwn(t *testing.T) {
+	sim, token := vaultsim.Shop(1, now)
+	d := newDesk(sim, settings(token))
+	defer d.Close()
+	c, err := d.Open(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Below(t.Context(), "", 10, 1)
+	var failed *vault.Error
+	if !errors.As(err, &failed) || failed.Kind != vault.KindForbidden || !strings.Contains(failed.Next(), `"sys/leases/lookup/" {`) {
+		t.Errorf("got %v", err)
+	}
+	if all, err := c.All(t.Context(), 10, 1); err != nil || len(all.Leases) != 8 {
+		t.Errorf("all takes more than it needs: %+v, %v", all, err)
+	}
+}
+
 func TestTracingForbidsRevealing(t *testing.T) {
 	d := desk.New(desk.Options{Env: func(name string) (string, bool) { return "1", name == "TEA_DEBUG" }})
 	if why := d.MayReveal(); !strings.Contains(why.String(), "TEA_DEBUG") {

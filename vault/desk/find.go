@@ -65,7 +65,11 @@ func (c *Connection) All(ctx context.Context, sample int, seed uint64) (*Found, 
 		found.Notes = append(found.Notes, ErrTooMany{n})
 		return found, nil
 	}
-	rest, err := c.walk(ctx, "", stuck)
+	from, err := c.engines(ctx)
+	if err != nil {
+		return nil, err
+	}
+	rest, err := c.walk(ctx, from, stuck)
 	if err != nil && !isPartial(err) {
 		return nil, err
 	}
@@ -85,15 +89,31 @@ func isPartial(err error) bool {
 	return errors.Is(err, errTooDeep) || errors.As(err, &failed) && failed.Kind == vault.KindForbidden
 }
 
-// walk lists level by level, and leaves out what is known already and the
-// leases of logins.
-func (c *Connection) walk(ctx context.Context, from string, known []lease.Lease) ([]lease.ID, error) {
+// engines are the mounts that issue leases, logins left out. A walk begins
+// there and not at the root: for a list the policy "default", which names the
+// path sys/leases/lookup itself, outweighs one for all that is below it.
+func (c *Connection) engines(ctx context.Context) ([]string, error) {
+	mounts, err := c.Client.Mounts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var paths []string
+	for _, m := range mounts {
+		if m.Leases() && !strings.HasPrefix(m.Path, "auth/") {
+			paths = append(paths, m.Path)
+		}
+	}
+	return paths, nil
+}
+
+// walk lists level by level below the mounts, and leaves out what is known
+// already.
+func (c *Connection) walk(ctx context.Context, todo []string, known []lease.Lease) ([]lease.ID, error) {
 	seen := map[lease.ID]bool{}
 	for _, l := range known {
 		seen[l.ID] = true
 	}
 	var ids []lease.ID
-	todo := []string{from}
 	for n := 0; len(todo) > 0; n++ {
 		if n == maxWalked {
 			return ids, errTooDeep
@@ -104,9 +124,7 @@ func (c *Connection) walk(ctx context.Context, from string, known []lease.Lease)
 		}
 		todo = todo[1:]
 		for _, f := range level.Folders {
-			if level.Prefix+f != "auth/" {
-				todo = append(todo, level.Prefix+f)
-			}
+			todo = append(todo, level.Prefix+f)
 		}
 		for _, id := range level.Leases {
 			if !seen[id] {

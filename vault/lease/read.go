@@ -226,9 +226,13 @@ func (r *Reader) List(ctx context.Context, prefix string) (*Listing, error) {
 	began := r.client.Clock().Now()
 	var k keys
 	shown := foreign.CleanN(prefix, 300).String()
+	need := vault.RightListLeases
+	if prefix == "" {
+		need = vault.RightListRoot // the line for what is below does not cover it
+	}
 	err := r.client.Stream(ctx, vault.Query{
 		Tried: fmt.Sprintf("list the leases below %q", shown), Path: "sys/leases/lookup/" + prefix, Params: url.Values{"list": {"true"}},
-		Need: vault.RightListLeases, Within: listWithin,
+		Need: need, Within: listWithin,
 	}, func(body io.Reader) error { return decodeKeys(body, &k) })
 	var failed *vault.Error
 	if errors.As(err, &failed) && failed.Kind == vault.KindNotFound {
