@@ -89,6 +89,7 @@ func arrange(ctx context.Context) error {
 		v.Database(ctx, shared.pg, time.Hour, 2*time.Hour),
 		write(1), write(2),
 		v.Write(ctx, "secret/metadata/services/fastapi", map[string]any{"custom_metadata": map[string]string{"owner": "shop"}}),
+		v.WaitMetrics(ctx),
 	)
 }
 
