@@ -188,9 +188,24 @@ func generation(t *testing.T) int64 {
 	return d.Generation
 }
 
+// apiServerUp starts the API server for the tests that follow when a test has
+// failed before it did.
+func apiServerUp(t *testing.T) {
+	t.Helper()
+	if _, runs := shared.bed.PIDs()["kube-apiserver"]; runs {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if err := shared.bed.StartAPIServer(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestAPIServerRestartsUnderTheOpenConsole(t *testing.T) {
 	c := openConsole(t, "viewer", 160, 48, "-A")
 	c.see(30*time.Second, "sts/redis", "log-shipper", "pods ✓")
+	t.Cleanup(func() { apiServerUp(t) })
 	if err := shared.bed.StopAPIServer(); err != nil {
 		t.Fatal(err)
 	}
@@ -224,6 +239,7 @@ func TestAPIServerRestartsUnderTheOpenConsole(t *testing.T) {
 func TestWatchExpiresUnderTheOpenConsole(t *testing.T) {
 	c := openConsole(t, "viewer", 160, 48, "-n", "shop")
 	c.see(30*time.Second, "sts/redis", "pods ✓")
+	t.Cleanup(func() { apiServerUp(t) })
 	if err := shared.bed.StopAPIServer(); err != nil {
 		t.Fatal(err)
 	}
