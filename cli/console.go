@@ -30,7 +30,7 @@ func (a *invocation) console(cmd *cobra.Command) error {
 		return err
 	}
 	a.err = stdio.Stderr()
-	defer stdio.Restore()
+	defer func() { _ = stdio.Restore() }() // it is given back as well as can be
 	w, err := a.open(settings, stdio)
 	if err != nil {
 		return err

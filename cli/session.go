@@ -114,5 +114,5 @@ func (a *invocation) journalFile(settings config.Config) (path string, done func
 	if err != nil {
 		return "", nil, fmt.Errorf("make a folder for the demo's journal: %w", err)
 	}
-	return filepath.Join(dir, "journal.jsonl"), func() { os.RemoveAll(dir) }, nil
+	return filepath.Join(dir, "journal.jsonl"), func() { _ = os.RemoveAll(dir) }, nil
 }

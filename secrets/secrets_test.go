@@ -94,9 +94,9 @@ func TestWithoutTheInjectorItsAnnotationsMeanNothing(t *testing.T) {
 func TestChangedAtIsWhenAValueChanged(t *testing.T) {
 	at := func(d time.Duration) *metav1.Time { v := metav1.NewTime(ago(d)); return &v }
 	o := &metav1.ObjectMeta{CreationTimestamp: metav1.NewTime(ago(48 * time.Hour)), ManagedFields: []metav1.ManagedFieldsEntry{
-		{Manager: "externalsecrets.external-secrets.io/fastapi-secrets", Time: at(70 * time.Minute), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:data":{".":{},"f:jwt-secret":{}}}`)}},
-		{Manager: "kubectl-label", Time: at(time.Minute), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{"f:metadata":{"f:labels":{"f:x":{}}}}`)}},
-		{Manager: "broken", Time: at(time.Second), FieldsV1: &metav1.FieldsV1{Raw: []byte(`{`)}},
+		{Manager: "externalsecrets.external-secrets.io/fastapi-secrets", Time: at(70 * time.Minute), FieldsV1: metav1.NewFieldsV1(`{"f:data":{".":{},"f:jwt-secret":{}}}`)},
+		{Manager: "kubectl-label", Time: at(time.Minute), FieldsV1: metav1.NewFieldsV1(`{"f:metadata":{"f:labels":{"f:x":{}}}}`)},
+		{Manager: "broken", Time: at(time.Second), FieldsV1: metav1.NewFieldsV1(`{`)},
 	}}
 	changed, by := ChangedAt(o)
 	if !changed.Equal(ago(70*time.Minute)) || !strings.HasPrefix(by, "externalsecrets") {

@@ -29,7 +29,7 @@ type Meta struct {
 // the object's creation.
 func ChangedAt(o *metav1.ObjectMeta) (at time.Time, by string) {
 	for _, e := range o.ManagedFields {
-		if e.Time == nil || e.FieldsV1 == nil || !ownsData(e.FieldsV1.Raw) {
+		if e.Time == nil || e.FieldsV1 == nil || !ownsData(e.FieldsV1.GetRawBytes()) {
 			continue
 		}
 		if e.Time.After(at) {
