@@ -97,7 +97,10 @@ func TestToggleAFlagFromTheConsole(t *testing.T) {
 	begun := s.Mark()
 
 	c.see(30*time.Second, "READ-ONLY")
-	c.send("8", "checkout-v2")
+	c.send("8")
+	// A flag's key is there before what it is in each environment; until then
+	// it is refused to be switched, with that reason.
+	c.until(20*time.Second, "what the flag is in production", func(screen string) bool { return strings.Contains(screen, "checkout-v2 on") })
 	c.send("t", "Turn checkout-v2 off in production?", "read-only: context bed-admin is locked")
 	c.leave("Turn checkout-v2 off")
 	c.send(":unlock 10m"+enter, "Unlock bed-admin?")
