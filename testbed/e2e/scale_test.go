@@ -323,8 +323,9 @@ func percentile(d []time.Duration, p int) time.Duration {
 	return d[min(len(d)-1, len(d)*p/100)].Round(10 * time.Microsecond)
 }
 
-// podsComplete reports whether the header calls the pods complete.
+// podsComplete reports whether the header, which has two lines on a screen that
+// is not wide, calls the pods complete.
 func podsComplete(screen string) bool {
-	head, _, _ := strings.Cut(screen, "\n")
+	head := strings.Join(strings.SplitN(screen, "\n", 3)[:2], " ")
 	return strings.Contains(head, "pods ✓") && !strings.Contains(screen, "arriving")
 }
