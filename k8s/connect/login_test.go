@@ -118,6 +118,9 @@ func TestCredentialPlugin(t *testing.T) {
 					t.Fatal(err)
 				}
 				cl.Close()
+				if err := io.LeaveScreen(); err != nil { // waits for what was said
+					t.Fatal(err)
+				}
 				if !strings.Contains(shown(), "opening your browser\n") {
 					t.Errorf("before the screen a plugin may speak, shown: %q", shown())
 				}

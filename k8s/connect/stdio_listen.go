@@ -81,10 +81,11 @@ func (s *Stdio) listen(r *os.File) {
 	chunk := make([]byte, 4096)
 	for {
 		n, err := r.Read(chunk)
-		show := s.take(&split, chunk[:n])
+		show, marks := s.take(&split, chunk[:n])
 		if s.shown.Load() {
 			_, _ = s.stderr.Write(show) // nobody is left to tell
 		}
+		s.reached(marks) // once what stood before them is shown
 		if err != nil {
 			s.endLine(&split)
 			return
@@ -92,12 +93,15 @@ func (s *Stdio) listen(r *os.File) {
 	}
 }
 
-func (s *Stdio) take(split *splitter, chunk []byte) (show []byte) {
+// take returns what is to be shown of a chunk and the marks in it. A mark ends
+// the line that was being written, so that it counts as said.
+func (s *Stdio) take(split *splitter, chunk []byte) (show []byte, marks []string) {
 	for _, c := range chunk {
 		switch {
 		case c == mark[0] && split.inMark:
 			split.inMark = false
-			s.reached(split)
+			s.endLine(split)
+			marks = append(marks, string(split.name))
 		case c == mark[0]:
 			split.inMark, split.name = true, split.name[:0]
 		case split.inMark && len(split.name) < markMost:
@@ -108,7 +112,7 @@ func (s *Stdio) take(split *splitter, chunk []byte) (show []byte) {
 			s.takeByte(split, c)
 		}
 	}
-	return show
+	return show, marks
 }
 
 func (s *Stdio) takeByte(split *splitter, c byte) {
@@ -122,15 +126,15 @@ func (s *Stdio) takeByte(split *splitter, c byte) {
 	}
 }
 
-// reached ends the line that was being written, so that it counts as said,
-// and lets go who waits for the mark.
-func (s *Stdio) reached(split *splitter) {
-	s.endLine(split)
+// reached lets go who waits for the marks.
+func (s *Stdio) reached(marks []string) {
 	s.plugin.mu.Lock()
 	defer s.plugin.mu.Unlock()
-	if arrived := s.plugin.marks[string(split.name)]; arrived != nil {
-		close(arrived)
-		delete(s.plugin.marks, string(split.name))
+	for _, name := range marks {
+		if arrived := s.plugin.marks[name]; arrived != nil {
+			close(arrived)
+			delete(s.plugin.marks, name)
+		}
 	}
 }
 
