@@ -97,8 +97,8 @@ func (p *Proposal) UndoneBy(undo *Proposal) {
 	undo.Ladder.OnChange(changed)
 }
 
-// Latest is the undo of p once it is being carried out, else p itself: what a
-// screen that shows p's proofs goes on with.
+// Latest is the undo of p once it is being carried out (or the undo of that
+// one), else p itself: what a screen that shows p's proofs goes on with.
 func (p *Proposal) Latest() *Proposal {
 	l := p.Ladder
 	if l == nil {
@@ -110,5 +110,5 @@ func (p *Proposal) Latest() *Proposal {
 	if undo == nil || !undo.Ladder.begun() {
 		return p
 	}
-	return undo
+	return undo.Latest()
 }

@@ -78,10 +78,15 @@ func foot(env *pane.Env) widget.Rich {
 	return line.Rich()
 }
 
-// ladder is one change with each of its steps.
-func ladder(env *pane.Env, pr *flags.Proposal) []widget.Rich {
+// ladder is one change with each of its steps; once it is being undone, the
+// undo with its own.
+func ladder(env *pane.Env, planned *flags.Proposal) []widget.Rich {
+	pr, undo := planned.Latest(), ""
+	if pr != planned {
+		undo = "undo: "
+	}
 	out := []widget.Rich{{
-		{Token: theme.Title, Text: pr.Edit.Verb() + " " + pr.Edit.Key},
+		{Token: theme.Title, Text: undo + pr.Edit.Verb() + " " + pr.Edit.Key},
 		{Token: theme.Muted, Text: " in " + pr.Environment.Key + " of " + pr.Provider},
 	}}
 	for _, s := range pr.Ladder.Steps() {
@@ -139,8 +144,11 @@ func itemLine(env *pane.Env, i *flagwatch.Item) widget.Rich {
 	case !ended:
 		return line(live.Info, "waiting")
 	}
-	sev := live.OK
-	for _, s := range i.Proposal.Ladder.Steps() {
+	sev, pr, undo := live.OK, i.Proposal.Latest(), ""
+	if pr != i.Proposal {
+		undo = "undo: "
+	}
+	for _, s := range pr.Ladder.Steps() {
 		switch s.State {
 		case flags.StepFailed:
 			sev = live.Fail
@@ -150,5 +158,5 @@ func itemLine(env *pane.Env, i *flagwatch.Item) widget.Rich {
 			}
 		}
 	}
-	return line(sev, i.Proposal.Ladder.String())
+	return line(sev, undo+pr.Ladder.String())
 }
