@@ -33,6 +33,9 @@ type Provider struct {
 	Err foreign.Text
 	// ListedAt is when it was read; zero while it never was.
 	ListedAt time.Time
+	// Unlisted are the environments whose flags were never read so far, each
+	// with the reason; no reason while the first reading goes on.
+	Unlisted map[string]foreign.Text
 }
 
 // Production is the first production environment, or else the first at all.

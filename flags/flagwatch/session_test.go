@@ -2,6 +2,7 @@ package flagwatch_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -42,14 +43,14 @@ type journal struct{}
 
 func (journal) Append(context.Context, action.Entry) error { return nil }
 
-func open(t testing.TB, n int) *bench {
+func open(t testing.TB, n int, wrap ...func(flags.Provider) flags.Provider) *bench {
 	t.Helper()
 	clock := live.SystemClock{}
 	lock := action.NewLock(clock, "test", "")
 	lock.Open()
 	store := file.NewMemory("production.json", text(n, true), time.Now().Add(-time.Hour), time.Now)
 	staging := file.NewMemory("staging.json", text(n, false), time.Now(), time.Now)
-	p, err := file.New(context.Background(), file.Options{
+	opened, err := file.New(context.Background(), file.Options{
 		Name: "shop", Clock: clock, Identity: "oncall", Planner: &toggle.Planner{Lock: lock, Clock: clock},
 		Environments: []file.Environment{
 			{Environment: flags.Environment{Key: "staging"}, Store: staging},
@@ -58,6 +59,10 @@ func open(t testing.TB, n int) *bench {
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	var p flags.Provider = opened
+	for _, w := range wrap {
+		p = w(p)
 	}
 	hub := live.NewHub(clock, time.Millisecond)
 	s := flagwatch.Start(context.Background(), flagwatch.Options{
@@ -119,6 +124,52 @@ func TestTheBoardFollowsTheProvider(t *testing.T) {
 	if len(board.Rows) != 3 { // it is still in staging
 		t.Errorf("%d rows", len(board.Rows))
 	}
+}
+
+// slow answers a listing of production with what it is given, once it is given
+// something.
+type slow struct {
+	flags.Provider
+	answers chan error
+}
+
+func (s *slow) List(ctx context.Context, environment string, q flags.Query) ([]flags.Flag, error) {
+	if environment == "production" {
+		select {
+		case err := <-s.answers:
+			if err != nil {
+				return nil, err
+			}
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return s.Provider.List(ctx, environment, q)
+}
+
+// TestWhatWasNotListedYetIsToldFromWhatIsNotThere: environments are listed
+// side by side, and one of them may be late.
+func TestWhatWasNotListedYetIsToldFromWhatIsNotThere(t *testing.T) {
+	answers := make(chan error)
+	b := open(t, 2, func(p flags.Provider) flags.Provider { return &slow{p, answers} })
+	unlisted := func(b *flagwatch.Board) (string, bool) {
+		why, ok := b.Providers[0].Unlisted["production"]
+		return why.String(), ok
+	}
+	b.until(t, "staging alone", func(b *flagwatch.Board) bool {
+		why, ok := unlisted(b)
+		return len(b.Rows) == 2 && len(b.Rows[0].Flag.States) == 1 && ok && why == ""
+	})
+	answers <- errors.New("shop: HTTP 502")
+	b.until(t, "the reason", func(b *flagwatch.Board) bool {
+		why, ok := unlisted(b)
+		return ok && why == "shop: HTTP 502"
+	})
+	answers <- nil
+	b.until(t, "both", func(b *flagwatch.Board) bool {
+		_, ok := unlisted(b)
+		return full(2)(b) && !ok
+	})
 }
 
 func TestPinningEvaluatesEverythingAtOnce(t *testing.T) {

@@ -303,6 +303,12 @@ func (s *source) state() Provider {
 		if l.at.After(p.ListedAt) {
 			p.ListedAt = l.at
 		}
+		if l.at.IsZero() {
+			if p.Unlisted == nil {
+				p.Unlisted = map[string]foreign.Text{}
+			}
+			p.Unlisted[l.key] = l.err
+		}
 		if l.err != "" {
 			p.Err = l.err
 		}

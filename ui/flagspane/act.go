@@ -227,9 +227,30 @@ func (p *Pane) cannot(c flags.Capability) string {
 	case p.busy != "":
 		return p.busy
 	case !x.known:
-		return r.Flag.Key + " is not known in " + p.current()
+		return p.unknown(r, x)
 	}
 	return p.unable(r.Provider, c)
+}
+
+// unknown says why there is no state of a flag in the chosen environment: the
+// environments of a provider are listed one by one, and a flag stands in the
+// list as soon as one of them has it.
+func (p *Pane) unknown(r *flagwatch.Row, x row) string {
+	if x.env.Key == "" {
+		return "the environments of " + r.Provider + " are not known yet"
+	}
+	pr, ok := p.board.Provider(r.Provider)
+	if !ok {
+		return "the provider is gone"
+	}
+	why, unlisted := pr.Unlisted[x.env.Key]
+	switch {
+	case !unlisted:
+		return r.Flag.Key + " does not exist in " + x.env.Key
+	case why != "":
+		return r.Flag.Key + " is not known in " + x.env.Key + ": " + why.String()
+	}
+	return r.Flag.Key + " is not known yet in " + x.env.Key + ": its flags are still being read"
 }
 
 // unable says why a provider cannot do something.

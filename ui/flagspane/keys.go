@@ -155,6 +155,9 @@ func (p *Pane) cannotAll() string {
 		if why := p.unable(r.Provider, flags.CanToggle); why != "" {
 			return r.Flag.Key + ": " + why
 		}
+		if x := p.look(r); !x.known {
+			return p.unknown(r, x)
+		}
 	}
 	return ""
 }

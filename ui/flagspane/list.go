@@ -106,9 +106,11 @@ func (p *Pane) environmentColumn(key string, chosen bool, i int) widget.Column[*
 	}
 	return widget.Column[*flagwatch.Row]{
 		ID: "env/" + key, Title: title, Min: min(12, widget.Width(title)), Max: 14, Optional: optional,
-		Cell: func(_ widget.Draw, r *flagwatch.Row) widget.Rich {
+		Cell: func(d widget.Draw, r *flagwatch.Row) widget.Rich {
 			s, ok := r.Flag.In(key)
 			switch {
+			case !ok && p.unlisted(r.Provider, key):
+				return widget.Say(theme.Faint, dots(d.Styles))
 			case !ok:
 				return widget.Say(theme.Faint, "-")
 			case s.On:
@@ -117,6 +119,24 @@ func (p *Pane) environmentColumn(key string, chosen bool, i int) widget.Column[*
 			return widget.Say(theme.Muted, "off")
 		},
 	}
+}
+
+// unlisted reports that an environment's flags were never read so far: what is
+// not known there is not the same as what is not there.
+func (p *Pane) unlisted(provider, environment string) bool {
+	pr, ok := p.board.Provider(provider)
+	if !ok {
+		return false
+	}
+	_, un := pr.Unlisted[environment]
+	return un
+}
+
+func dots(st *theme.Styles) string {
+	if st.Options.ASCII {
+		return "..."
+	}
+	return "…"
 }
 
 // askColumns say what the pinned gets, and why.

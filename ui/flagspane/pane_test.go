@@ -117,6 +117,7 @@ type source struct {
 	edits    []flagwatch.Edit
 	err      error
 	ladder   *flags.Ladder
+	planned  *flags.Proposal
 	fresh    int
 }
 
@@ -138,10 +139,11 @@ func (s *source) Uses(_ context.Context, ref k8s.Ref) *flagwatch.Uses {
 
 func (s *source) proposal(e flagwatch.Edit) *flags.Proposal {
 	s.ladder = flags.NewLadder(flags.StepAccepted, flags.StepReadBack, flags.StepSDK, flags.StepTraffic)
-	return &flags.Proposal{
+	s.planned = &flags.Proposal{
 		Edit: e.Edit, Provider: e.Provider, Environment: flags.Environment{Key: e.Environment, Production: true}, Ladder: s.ladder,
 		Plan: action.New(action.Plan{Verb: e.Verb(), Title: e.Verb() + "?", Target: action.Target{Kind: "Flag", Name: e.Key}, Danger: action.DangerReason}, action.Steps{Apply: func(context.Context) error { return nil }}),
 	}
+	return s.planned
 }
 
 func (s *source) Plan(_ context.Context, e flagwatch.Edit) (*flags.Proposal, error) {
@@ -334,6 +336,80 @@ func TestToggleIsPlannedConfirmedAndProven(t *testing.T) {
 	b.Boxed()
 	if b.Press("esc"); strings.Contains(b.Plain(120, 30), "905ms") {
 		t.Error("esc does not close the proofs")
+	}
+}
+
+// TestTheUndoShowsItsOwnProofs: what stood there proves the change that is
+// being taken back.
+func TestTheUndoShowsItsOwnProofs(t *testing.T) {
+	b, s := open(t)
+	b.Feed(full()).Press("t")
+	at, change, changed := panetest.Now(), s.planned, s.planned.Ladder
+	changed.Begin(at)
+	changed.Set(flags.StepAccepted, flags.StepDone, at.Add(12*time.Millisecond), "")
+	changed.Set(flags.StepSDK, flags.StepDone, at.Add(905*time.Millisecond), "revision 7")
+	on := s.edits[0]
+	on.Kind = flags.TurnOn
+	back := s.proposal(on)
+	change.UndoneBy(back)
+	if f := b.Plain(120, 30); !strings.Contains(f, "turn off express-pay") || strings.Contains(f, "undo:") {
+		t.Errorf("an undo that is only planned:\n%s", f)
+	}
+	back.Ladder.Begin(at)
+	back.Ladder.Set(flags.StepAccepted, flags.StepDone, at.Add(14*time.Millisecond), "")
+	back.Ladder.Set(flags.StepReadBack, flags.StepDone, at.Add(28*time.Millisecond), "exactly as before the change")
+	back.Ladder.Set(flags.StepSDK, flags.StepRunning, at, "")
+	b.Golden("proofs of an undo")
+	f := b.Plain(120, 30)
+	for _, want := range []string{"undo: turn on express-pay", "14ms", "exactly as before the change"} {
+		if !strings.Contains(f, want) {
+			t.Errorf("no %q in\n%s", want, f)
+		}
+	}
+	if strings.Contains(f, "905ms") || strings.Contains(f, "revision 7") {
+		t.Errorf("the proofs of the change stand below its undo:\n%s", f)
+	}
+	again := s.proposal(s.edits[0])
+	back.UndoneBy(again)
+	again.Ladder.Begin(at)
+	if f := b.Plain(120, 30); !strings.Contains(f, "undo: turn off express-pay") {
+		t.Errorf("the undo of the undo:\n%s", f)
+	}
+}
+
+// TestAFlagBeforeItsStates: the environments are listed one by one.
+func TestAFlagBeforeItsStates(t *testing.T) {
+	b, _ := open(t)
+	for name, c := range map[string]struct {
+		unlisted map[string]foreign.Text
+		want     string
+	}{
+		"being read":   {map[string]foreign.Text{"production": ""}, "express-pay is not known yet in production: its flags are still being read"},
+		"not readable": {map[string]foreign.Text{"production": "unleash: list: HTTP 502"}, "express-pay is not known in production: unleash: list: HTTP 502"},
+		"not there":    {nil, "express-pay does not exist in production"},
+	} {
+		bd := board(ready())
+		bd.Providers[0].Unlisted = c.unlisted
+		bd.Rows = flagwatch.Merge("unleash", environments(), map[string][]flags.Flag{"staging": list("staging")[:1]})
+		b.Feed(live.Snapshot{Topic: topic(), State: live.Ready, Value: bd})
+		for _, key := range []string{"t", "%"} {
+			if b.Press(key); b.Reason != c.want {
+				t.Errorf("%s: %s says %q, want %q", name, key, b.Reason, c.want)
+			}
+		}
+		line := ""
+		for l := range strings.Lines(b.Plain(120, 30)) {
+			if strings.Contains(l, "express-pay") {
+				line = l
+			}
+		}
+		if reading := strings.Contains(line, "…"); reading != (name != "not there") {
+			t.Errorf("%s: the row is %q", name, line)
+		}
+		if b.Press("space", "T"); b.Reason != "express-pay: "+c.want && b.Reason != c.want {
+			t.Errorf("%s: T says %q, want %q", name, b.Reason, c.want)
+		}
+		b.Press("-")
 	}
 }
 
