@@ -87,6 +87,7 @@ const (
 	Regression          // costs more, beyond chance
 	Improvement         // costs less, beyond chance
 	Through             // costs more or less only because of one function it calls: Row.Via
+	Within              // costs more or less as a part of what one function does: Row.Via
 	TooFew              // fewer than ten samples on both sides together
 )
 
@@ -99,6 +100,8 @@ func (v Verdict) String() string {
 		return "improvement"
 	case Through:
 		return "through"
+	case Within:
+		return "within"
 	case TooFew:
 		return "too-few"
 	}
@@ -119,7 +122,7 @@ type Row struct {
 	Samples float64
 	P       float64 // of no difference, two-sided, before correction
 	Verdict Verdict
-	// Via names the function that explains the change, for Through.
+	// Via names the function that explains the change, for Through and Within.
 	Via foreign.Text
 }
 

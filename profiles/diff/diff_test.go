@@ -236,6 +236,79 @@ func TestWhatGrewUsesTheAllocatorToo(t *testing.T) {
 			if r.Verdict != Noise {
 				t.Errorf("%s is %s (%.2f -> %.2f)", r.Name, r.Verdict, r.BaseCum, r.NewCum)
 			}
+		case "runtime.mallocgc":
+			if r.Verdict != Within || r.Via != "main.checkStock" {
+				t.Errorf("%s is %s of %s: it grew below the culprit", r.Name, r.Verdict, r.Via)
+			}
+		}
+	}
+}
+
+// TestAVerdictAgreesWithTheNumbersBesideIt: while checkStock doubles the work,
+// the allocator's callers that were there before use it a little more. Its
+// share falls all the same, and a row of a falling share is no regression.
+func TestAVerdictAgreesWithTheNumbersBesideIt(t *testing.T) {
+	before := map[string]float64{order[10]: 30, order[11]: 33, order[1]: 20, order[2]: 20, order[3]: 20, order[5]: 20}
+	after := map[string]float64{order[8]: 150, order[10]: 50, order[11]: 53, order[1]: 20, order[2]: 20, order[3]: 20, order[5]: 20}
+	d, err := Compare(side(t, 3, 1, before), side(t, 3, 50, after), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Culprits) != 1 || d.Culprits[0].Name != "main.checkStock" {
+		t.Errorf("culprits %v", names(d.Culprits))
+	}
+	for _, r := range d.Rows {
+		if r.Verdict == Regression && r.Delta() <= 0 || r.Verdict == Improvement && r.Delta() >= 0 {
+			t.Errorf("%s is %s (%.2f -> %.2f)", r.Name, r.Verdict, r.BaseCum, r.NewCum)
+		}
+	}
+}
+
+// TestARareCallerOnTheWayHidesNoCulprit: between the culprit and an allocation
+// below it stands a caller that is also used elsewhere, so that its growth as
+// a whole is within chance. The allocation is a part of the culprit's all the
+// same, and not a second finding.
+func TestARareCallerOnTheWayHidesNoCulprit(t *testing.T) {
+	stacks := []string{serve + "main.checkStock;fmt.Sprintf;fmt.fmtS", serve + "main.encode;fmt.Sprintf;fmt.fmtInteger", serve + "main.decode", serve + "main.checkStock"}
+	pod := func(seed uint64, counts ...int64) *profiles.Profile {
+		r := rand.New(rand.NewPCG(seed, 7))
+		b := profiles.NewBuilder(profiles.Pprof, profiles.Sampled, profiles.ValueType{Type: "samples", Unit: "count"}, profiles.ValueType{Type: "cpu", Unit: "nanoseconds"})
+		for i, s := range stacks {
+			n := counts[i]
+			if n == 0 {
+				continue
+			}
+			if i == 1 {
+				n += r.Int64N(n) - n/2 // pods differ in this
+			}
+			node := int32(0)
+			for f := range strings.SplitSeq(s, ";") {
+				node = b.Child(node, b.Frame(f, "", 0))
+			}
+			b.Add(node, 0, n, n*10_000_000)
+		}
+		p := b.Profile()
+		p.Period, p.Duration = 10_000_000, 10e9
+		return p
+	}
+	var base, now Side
+	for i := range uint64(3) {
+		base.Profiles = append(base.Profiles, pod(i, 0, 200, 400, 0))
+		now.Profiles = append(now.Profiles, pod(10+i, 40, 200, 400, 400))
+	}
+	d, err := Compare(base, now, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Culprits) != 1 || d.Culprits[0].Name != "main.checkStock" {
+		t.Errorf("culprits %v", names(d.Culprits))
+	}
+	for _, r := range d.Rows {
+		switch {
+		case r.Name == "fmt.fmtS" && (r.Verdict != Within || r.Via != "main.checkStock"):
+			t.Errorf("%s is %s of %s", r.Name, r.Verdict, r.Via)
+		case r.Name == "fmt.Sprintf" && r.Verdict == Regression:
+			t.Errorf("%s is %s: the test wants a caller that is within chance", r.Name, r.Verdict)
 		}
 	}
 }

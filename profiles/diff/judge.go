@@ -278,10 +278,12 @@ const carries = 0.7
 func (c *comparer) explain() {
 	through := map[int32]int32{} // row on the way → culprit
 	culprits := map[int32]bool{}
+	ends := map[int32]bool{} // the culprits' nodes
 	for _, n := range c.starts() {
 		path := c.follow(n)
 		end := c.culprit(path)
 		culprits[c.d.Nodes[path[end]].Frame] = true
+		ends[path[end]] = true
 		for _, above := range path[:end] {
 			through[c.d.Nodes[above].Frame] = c.d.Nodes[path[end]].Frame
 		}
@@ -292,12 +294,52 @@ func (c *comparer) explain() {
 			r.Verdict, r.Via = Through, c.d.Rows[culprit].Name
 		}
 	}
+	c.dropUnseen()
+	c.attribute(ends, culprits)
 	for f := range culprits {
 		if c.d.Rows[f].Verdict == Regression {
 			c.d.Culprits = append(c.d.Culprits, c.d.Rows[f])
 		}
 	}
 	slices.SortFunc(c.d.Culprits, byDelta)
+}
+
+// attribute gives a culprit what changed only because of it: most of the
+// change of what it calls is found below it.
+func (c *comparer) attribute(ends, culprits map[int32]bool) {
+	owner := make([]int32, len(c.d.Nodes)) // the culprit above, or -1
+	owner[0] = -1
+	type part struct{ frame, culprit int32 }
+	parts := map[part]float64{}
+	for i := int32(1); int(i) < len(c.d.Nodes); i++ {
+		n := &c.d.Nodes[i]
+		owner[i] = owner[n.Parent]
+		if owner[i] >= 0 && c.sig[n.Frame] && !c.below(i, n.Frame) {
+			parts[part{n.Frame, owner[i]}] += c.delta(i)
+		}
+		if ends[i] {
+			owner[i] = n.Frame
+		}
+	}
+	for p, v := range parts {
+		r := &c.d.Rows[p.frame]
+		whole := r.NewCum*c.shift - r.BaseCum
+		if !culprits[p.frame] && (r.Verdict == Regression || r.Verdict == Improvement) && v*whole >= carries*whole*whole {
+			r.Verdict, r.Via = Within, c.d.Rows[p.culprit].Name
+		}
+	}
+}
+
+// dropUnseen takes verdicts back that contradict the numbers beside them: a
+// function that grew a little while another one grew much has a smaller share
+// than before, and a row that says "26 % -> 22 %, regression" helps nobody.
+func (c *comparer) dropUnseen() {
+	for i := range c.d.Rows {
+		r := &c.d.Rows[i]
+		if r.Verdict == Regression && r.Delta() <= 0 || r.Verdict == Improvement && r.Delta() >= 0 {
+			r.Verdict = Noise
+		}
+	}
 }
 
 // delta is a node's change in the unit of the mode, corrected for the shift
@@ -313,22 +355,58 @@ const partOfChange = 0.3
 
 // starts returns the nodes at which a change appears: those that changed
 // enough to matter and whose caller did not. In shares, what grew takes from
-// what did not, so that a caller of both may stay as it was. A place that has
-// little part in its function's change, such as one of an allocator's callers
-// that stayed, is none.
+// what did not, so that a caller of both may stay as it was. A change that a
+// caller shares, but too rarely sampled to be sure of by itself, appeared
+// further up. A place that has little part in its function's change, such as
+// one of an allocator's callers that stayed, is none; nor is one of a function
+// whose change is known already from below others.
 func (c *comparer) starts() []int32 {
 	moves := make([]bool, len(c.d.Nodes))
-	var starts []int32
-	for i := 1; i < len(c.d.Nodes); i++ {
+	var found []int32
+	explained := map[int32]float64{} // by function: its change at places below one that changed
+	for i := int32(1); int(i) < len(c.d.Nodes); i++ {
 		n := &c.d.Nodes[i]
-		moves[i] = c.sig[n.Frame] && c.large(c.delta(int32(i)))
-		r := &c.d.Rows[n.Frame]
-		whole := r.NewCum*c.shift - r.BaseCum
-		if moves[i] && !moves[n.Parent] && c.delta(int32(i))*whole >= partOfChange*whole*whole {
-			starts = append(starts, int32(i))
+		moves[i] = c.sig[n.Frame] && c.large(c.delta(i))
+		switch {
+		case !moves[i]:
+		case !c.within(moves, i):
+			found = append(found, i)
+		case !c.below(i, n.Frame):
+			explained[n.Frame] += c.delta(i)
 		}
 	}
-	return starts
+	return slices.DeleteFunc(found, func(n int32) bool {
+		frame := c.d.Nodes[n].Frame
+		r := &c.d.Rows[frame]
+		whole := r.NewCum*c.shift - r.BaseCum
+		return c.delta(n)*whole < partOfChange*whole*whole || explained[frame]*whole >= carries*whole*whole
+	})
+}
+
+// below reports whether a function is among a node's callers: what it costs
+// there is part of what it costs further up.
+func (c *comparer) below(n, frame int32) bool {
+	for at := c.d.Nodes[n].Parent; at > 0; at = c.d.Nodes[at].Parent {
+		if c.d.Nodes[at].Frame == frame {
+			return true
+		}
+	}
+	return false
+}
+
+// within reports whether a change is part of one further up: the caller
+// changed for sure, or changed by as much on the way to one that did.
+func (c *comparer) within(moves []bool, n int32) bool {
+	own := c.delta(n)
+	for at := c.d.Nodes[n].Parent; at > 0; at = c.d.Nodes[at].Parent {
+		if moves[at] {
+			return true
+		}
+		if d := c.delta(at); d*own <= 0 || math.Abs(d) < carries*math.Abs(own) {
+			return false
+		}
+	}
+	return false
 }
 
 // movers returns the children of n whose function changed for sure, and
@@ -383,10 +461,12 @@ func rank(v Verdict) int {
 		return 1
 	case Through:
 		return 2
-	case Noise:
+	case Within:
 		return 3
+	case Noise:
+		return 4
 	}
-	return 4
+	return 5
 }
 
 func byDelta(a, b Row) int {

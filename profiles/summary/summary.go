@@ -466,6 +466,8 @@ func Verdict(r diff.Row) (sign, word string) {
 		return "▼", "improvement"
 	case diff.Through:
 		return "↳", "through " + tree.Short(r.Via)
+	case diff.Within:
+		return "↳", "in " + tree.Short(r.Via)
 	case diff.TooFew:
 		return "?", "too few samples"
 	}

@@ -203,7 +203,7 @@ func compareColumns(d *diff.Diff) []widget.Column[diff.Row] {
 			return theme.Fail
 		case diff.Improvement:
 			return theme.OK
-		case diff.Through:
+		case diff.Through, diff.Within:
 			return theme.Warn
 		}
 		return theme.Faint
@@ -240,7 +240,7 @@ func asciiSign(v diff.Verdict) string {
 		return "^"
 	case diff.Improvement:
 		return "v"
-	case diff.Through:
+	case diff.Through, diff.Within:
 		return ">"
 	case diff.TooFew:
 		return "?"
