@@ -348,6 +348,32 @@ func TestWhatGoesWrong(t *testing.T) {
 	}
 }
 
+// TestAProfileOfAPodThatWentIsShownAndSaysSo: it came whole, so it is kept.
+func TestAProfileOfAPodThatWentIsShownAndSaysSo(t *testing.T) {
+	w := newWorld(t)
+	w.listen(6060, behind(goPprof(), "/debug/pprof/heap", func(rw http.ResponseWriter, r *http.Request) {
+		pod, err := cluster{w}.Typed().CoreV1().Pods("shop").Get(t.Context(), "api-1", metav1.GetOptions{})
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		now := metav1.Now() // it is being deleted, and has some seconds left to answer
+		pod.DeletionTimestamp = &now
+		pod.TypeMeta = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}
+		if _, err := w.Store().Put(pod); err != nil {
+			t.Error(err)
+		}
+		pprof.Handler("heap").ServeHTTP(rw, r)
+	}))
+	p, err := w.taker.Take(within(t), w.pod(t, "api-1", nil), capture.Request{Kind: capture.Heap}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(p.Types) == 0 || !strings.Contains(strings.Join(p.Warnings, "\n"), "the pod was deleted while it was looked at") {
+		t.Errorf("warnings %q", p.Warnings)
+	}
+}
+
 type zeros struct{}
 
 func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }

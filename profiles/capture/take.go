@@ -95,7 +95,6 @@ func (t *Taker) take(ctx context.Context, target Target, req Request, w *Watch) 
 			if err != nil {
 				return nil, t.gone(ctx, target, err)
 			}
-			t.meanwhile(ctx, target, p)
 			return p, nil
 		}
 		if !t.o.Clock.Now().Before(giveUp) {
@@ -195,7 +194,11 @@ func (t *Taker) once(ctx context.Context, client *http.Client, target Target, f 
 	if int64(len(raw)) > t.limit() {
 		return nil, fail(NotProfile, "", "it is larger than %d MB", t.limit()>>20)
 	}
+	gone := t.meanwhile(ctx, target)
 	p, err := decode.Bytes(raw, t.o.Limits)
+	if gone() && err == nil {
+		p.Warnings = append(p.Warnings, "the pod was deleted while it was looked at")
+	}
 	switch {
 	case err != nil && broke != nil:
 		e := connection(ctx, broke)
@@ -251,10 +254,31 @@ func (t *Taker) gone(ctx context.Context, target Target, e *Error) *Error {
 	return e
 }
 
-// meanwhile says so when the pod went away under a capture that worked.
-func (t *Taker) meanwhile(ctx context.Context, target Target, p *Profile) {
-	if why := podconn.Look(ctx, t.o.Cluster, target.Pod); errors.Is(why, podconn.ErrGone) {
-		p.Warnings = append(p.Warnings, "the pod was deleted while it was looked at")
+// mostLook bounds how long a finished profile waits for the pod to be looked
+// at once more.
+const mostLook = 200 * time.Millisecond
+
+// meanwhile looks whether the pod is still there while its profile is being
+// read. The answer is only a remark, so nobody waits for it longer than a
+// moment.
+func (t *Taker) meanwhile(ctx context.Context, target Target) (gone func() bool) {
+	ctx, cancel := context.WithCancel(ctx)
+	answer := make(chan bool, 1)
+	go func() {
+		defer cancel()
+		answer <- errors.Is(podconn.Look(ctx, t.o.Cluster, target.Pod), podconn.ErrGone)
+	}()
+	return func() bool {
+		late, stop := t.o.Clock.After(mostLook)
+		defer stop()
+		select {
+		case is := <-answer:
+			return is
+		case <-late:
+			cancel()
+			<-answer
+			return false
+		}
 	}
 }
 
