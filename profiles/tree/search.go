@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-
-	"midwatch/foreign"
 )
 
 // Hits are the results of a search.
@@ -69,14 +67,4 @@ func (t *Tree) Search(match func(Frame) bool) *Hits {
 		return true
 	})
 	return h
-}
-
-// FrameNamed returns the frame of a name, or -1.
-func (t *Tree) FrameNamed(name foreign.Text) int32 {
-	for i := range t.Frames {
-		if t.Frames[i].Name == name {
-			return int32(i)
-		}
-	}
-	return -1
 }

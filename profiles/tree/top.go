@@ -14,6 +14,7 @@ type Row struct {
 	Frame int32 // index in Tree.Frames
 	Name  foreign.Text
 	File  foreign.Text
+	Line  int64
 	// Flat is spent in the function itself, Cum in it and all it called.
 	Flat, Cum int64
 }
@@ -38,7 +39,7 @@ func (t *Tree) Top(order Order) []Row {
 	for f := range t.Frames {
 		if flat[f] != 0 || cum[f] != 0 {
 			fr := &t.Frames[f]
-			rows = append(rows, Row{Frame: int32(f), Name: fr.Name, File: fr.File, Flat: flat[f], Cum: cum[f]})
+			rows = append(rows, Row{Frame: int32(f), Name: fr.Name, File: fr.File, Line: fr.Line, Flat: flat[f], Cum: cum[f]})
 		}
 	}
 	slices.SortFunc(rows, func(a, b Row) int {

@@ -28,6 +28,7 @@ type source struct {
 	keys    []string
 	earlier []*capture.Profile
 	block   bool // Take waits for its end
+	gives   *profiles.Profile
 }
 
 func pod(n int, revision string, ready bool) capture.Pod {
@@ -76,6 +77,9 @@ func (s *source) Take(ctx context.Context, t capture.Target, req capture.Request
 		return nil, s.err
 	}
 	p := &capture.Profile{Profile: cpu(t.Revision == "new", 1), Target: t, Req: req, At: panetest.Now()}
+	if s.gives != nil {
+		p.Profile = s.gives
+	}
 	return p, nil
 }
 
@@ -288,6 +292,25 @@ func TestAFailureStaysOnTheScreen(t *testing.T) {
 	s.err = &capture.Error{Cause: capture.Busy, Kind: capture.CPU, Pod: pod(1, "new", true).Pod, Why: "the process is being profiled already", Next: "try again later"}
 	b.Press("enter").Golden("failed")
 	b.Boxed()
+}
+
+// TestFunctionsOfOneNameAreTwo: Python has an __init__ in every class. The
+// cursor tells them apart, in the table and in the flame beside it.
+func TestFunctionsOfOneNameAreTwo(t *testing.T) {
+	b := profiles.NewBuilder(profiles.Pstats, profiles.Sampled, profiles.ValueType{Type: "cpu", Unit: "nanoseconds"})
+	for i, place := range []struct {
+		file string
+		line int64
+	}{{"/app/cart.py", 10}, {"/app/line.py", 10}, {"/app/order.py", 10}} {
+		b.Add(b.Child(0, b.Frame("__init__", place.file, place.line)), 0, int64(3-i)*1e9)
+	}
+	bench := open(t, &source{found: served(), gives: b.Profile()})
+	bench.Press("enter").Golden("functions of one name")
+	for range 2 {
+		bench.Press("down")
+	}
+	bench.Golden("the last of one name")
+	bench.Press("v", "left", "v").Golden("the second of one name")
 }
 
 // TestPodsAndSeconds goes through the pods and the durations.

@@ -69,10 +69,11 @@ func newView(got *capture.Profile) *view {
 
 // builtMsg is a view that was made off the UI goroutine.
 type builtMsg struct {
-	of    *view
-	tree  *tree.Tree
-	rows  []tree.Row
-	lines []string
+	of      *view
+	tree    *tree.Tree
+	rows    []tree.Row
+	columns []widget.Column[tree.Row]
+	lines   []string
 }
 
 // mostRows bounds the top table.
@@ -85,7 +86,7 @@ func (p *Pane) rebuild() tea.Cmd {
 	return pane.Run(p.env.Tasks, p.id, "tree", "sum the profile up", buildWithin, func(context.Context) (tea.Msg, error) {
 		t := tree.Build(prof, o)
 		rows := t.Top(tree.ByFlat)
-		return builtMsg{of: v, tree: t, rows: rows[:min(len(rows), mostRows)], lines: summary.Lines(prof, t)}, nil
+		return builtMsg{of: v, tree: t, rows: rows[:min(len(rows), mostRows)], columns: topColumns(t, rows), lines: summary.Lines(prof, t)}, nil
 	})
 }
 
@@ -119,6 +120,7 @@ func (p *Pane) built(msg builtMsg) {
 	}
 	v.lines = msg.lines
 	v.setTree(msg.tree)
+	v.table.SetColumns(msg.columns...)
 	v.table.SetRows(msg.rows)
 	v.link(true)
 	if v.query != "" {
@@ -132,7 +134,6 @@ func (v *view) setTree(t *tree.Tree) {
 	v.sandwich = nil
 	v.tree = t
 	v.flame.setTree(t)
-	v.table.SetColumns(topColumns(t)...)
 }
 
 // selected is the function under the cursor, or -1.
@@ -144,7 +145,7 @@ func (v *view) selected() int32 {
 		return v.tree.Nodes[v.flame.node].Frame
 	}
 	if r, ok := v.table.Selected(); ok {
-		return v.tree.FrameNamed(r.Name)
+		return r.Frame
 	}
 	return -1
 }
@@ -164,12 +165,12 @@ func (v *view) link(fromTable bool) {
 	}
 	if !fromTable {
 		if f := v.tree.Nodes[v.flame.node].Frame; f >= 0 {
-			v.table.Select(v.tree.Frames[f].Name.String())
+			v.table.Select(frameKey(v.tree.Frames[f]))
 		}
 		return
 	}
 	if r, ok := v.table.Selected(); ok {
-		v.flame.toFunction(v.tree.FrameNamed(r.Name))
+		v.flame.toFunction(r.Frame)
 	}
 }
 

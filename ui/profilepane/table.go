@@ -1,6 +1,7 @@
 package profilepane
 
 import (
+	"fmt"
 	"strings"
 
 	"midwatch/foreign"
@@ -12,8 +13,19 @@ import (
 )
 
 func newTopTable() *widget.Table[tree.Row] {
-	return widget.NewTable(func(r tree.Row) string { return r.Name.String() })
+	return widget.NewTable(func(r tree.Row) string { return rowKey(r.Name, r.File, r.Line) })
 }
+
+// rowKey tells rows apart: Python has many functions of one name, in one file
+// too, and Go has none, wherever it was seen first.
+func rowKey(name, file foreign.Text, line int64) string {
+	if !strings.HasSuffix(file.String(), ".py") {
+		return name.String()
+	}
+	return fmt.Sprintf("%s %s:%d", name, file, line)
+}
+
+func frameKey(f tree.Frame) string { return rowKey(f.Name, f.File, f.Line) }
 
 // viewTable draws the functions, those that cost most themselves first.
 func (v *view) viewTable(env *pane.Env, r pane.Rect) string {
@@ -24,13 +36,14 @@ func (v *view) viewTable(env *pane.Env, r pane.Rect) string {
 }
 
 // topColumns are pprof's: flat, its share, the sum so far, cum, its share.
-func topColumns(t *tree.Tree) []widget.Column[tree.Row] {
+// rows are all of the tree, in the order shown.
+func topColumns(t *tree.Tree, rows []tree.Row) []widget.Column[tree.Row] {
 	unit := t.Type.Unit
-	sum := map[foreign.Text]int64{}
+	sum := map[int32]int64{}
 	var so int64
-	for _, r := range t.Top(tree.ByFlat) {
+	for _, r := range rows {
 		so += r.Flat
-		sum[r.Name] = so
+		sum[r.Frame] = so
 	}
 	value := func(of func(tree.Row) int64) func(widget.Draw, tree.Row) widget.Rich {
 		return func(_ widget.Draw, r tree.Row) widget.Rich {
@@ -47,7 +60,7 @@ func topColumns(t *tree.Tree) []widget.Column[tree.Row] {
 	return []widget.Column[tree.Row]{
 		{ID: "flat", Title: "flat", Min: 8, Right: true, Optional: 3, Cell: value(flat)},
 		{ID: "flat%", Title: "flat%", Min: 6, Right: true, Cell: share(theme.Text, flat)},
-		{ID: "sum%", Title: "sum%", Min: 6, Right: true, Optional: 4, Cell: share(theme.Muted, func(r tree.Row) int64 { return sum[r.Name] })},
+		{ID: "sum%", Title: "sum%", Min: 6, Right: true, Optional: 4, Cell: share(theme.Muted, func(r tree.Row) int64 { return sum[r.Frame] })},
 		{ID: "cum", Title: "cum", Min: 8, Right: true, Optional: 2, Cell: value(cum)},
 		{ID: "cum%", Title: "cum%", Min: 6, Right: true, Cell: share(theme.Text, cum)},
 		{ID: "function", Title: "function", Min: 16, Flex: 1, Cell: func(_ widget.Draw, r tree.Row) widget.Rich {
