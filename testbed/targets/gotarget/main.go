@@ -8,14 +8,17 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/pprof"
 	"os"
 	"runtime"
+	"runtime/debug"
 	rpprof "runtime/pprof"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -24,7 +27,7 @@ func main() {
 	revision := flag.String("revision", "old", "of the shop: old, or new, which has a regression")
 	token := flag.String("token", "", "serve profiles only to who sends Authorization: Bearer TOKEN")
 	busy := flag.Bool("busy", false, "keep the CPU profiler busy for ever")
-	duty := flag.Duration("duty", 20*time.Millisecond, "how long to work in every 100 ms")
+	duty := flag.Duration("duty", 20*time.Millisecond, "how much CPU time to work for in every 100 ms")
 	connect := flag.String("connect", "", "do nothing but relay standard input and output to this address")
 	flag.Parse()
 	if *connect != "" {
@@ -78,7 +81,9 @@ func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func handler(token string) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
-	mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
+	served := &served{}
+	mux.HandleFunc("GET /debug/pprof/profile", served.note(pprof.Profile))
+	mux.Handle("GET /served", served)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if token != "" && r.Header.Get("Authorization") != "Bearer "+token {
 			http.Error(w, "who are you?", http.StatusUnauthorized)
@@ -105,20 +110,38 @@ func start(hot, revision string, duty time.Duration) {
 			go loop(duty, func(int) { contend(&mu) })
 		}
 	case "shop":
+		// A real service has a heap of some size. This one would spend a
+		// fifth of its time collecting next to nothing, more or less of it
+		// as the machine has cores free.
+		debug.SetGCPercent(1000)
 		go loop(duty, func(n int) { handleOrder(n, revision == "new") })
 	}
 }
 
-// loop works for some of every 100 ms.
+// loop works for some CPU time of every 100 ms. It is the process's CPU time
+// that counts and not the clock's: on a machine that is busy with other things
+// the clock would leave a profile with hardly a sample in it. How much varies,
+// as it does where requests arrive when they like: bursts of one length would
+// be sampled at the same few places again and again.
 func loop(duty time.Duration, work func(n int)) {
 	for n := 0; ; {
-		begun := time.Now()
-		for time.Since(begun) < duty {
+		begun, spent := time.Now(), cpuTime()
+		burst := duty/2 + rand.N(duty)
+		for cpuTime()-spent < burst {
 			work(n)
 			n++
 		}
 		time.Sleep(100*time.Millisecond - min(time.Since(begun), 100*time.Millisecond))
 	}
+}
+
+// cpuTime is what this process has used.
+func cpuTime() time.Duration {
+	var use syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &use); err != nil {
+		log.Fatal(err)
+	}
+	return time.Duration(use.Utime.Nano() + use.Stime.Nano())
 }
 
 var sink uint64
