@@ -64,6 +64,7 @@ type Server struct {
 	aggregated map[string]aggregatedGroup
 	logs       LogSource
 	ports      PortSource
+	exec       ExecSource
 	faults     []*faultRule
 	rules      []Rule
 	ruled      bool
@@ -253,6 +254,10 @@ func (s *Server) serveSubresource(w http.ResponseWriter, c *call) error {
 		return s.serveLog(w, c)
 	case name == "pods/portforward" && (c.Verb == "get" || c.Verb == "create"):
 		return s.servePortForward(w, c)
+	case name == "pods/exec" && (c.Verb == "get" || c.Verb == "create"):
+		return s.serveExec(w, c)
+	case name == "pods/ephemeralcontainers" && (c.Verb == "get" || c.Verb == "patch"):
+		return s.serveEphemeral(w, c)
 	case name == "pods/eviction" && c.Verb == "create":
 		return s.serveEviction(w, c)
 	}

@@ -1,4 +1,5 @@
-// Package podconn connects to a port inside a pod, by way of the API server.
+// Package podconn connects to a port inside a pod, and to a command that runs in
+// one of its containers, by way of the API server.
 //
 // [Dial] gives a [net.Conn] and [Transport] an [http.Transport] on top of it.
 // Nothing listens on this machine: a port-forward with a listener would be open
@@ -12,4 +13,8 @@
 // it pass by name, since a connection to a port changes nothing in the cluster
 // (action.KubernetesReads). What is then said over the connection is up to the
 // caller, who must only read.
+//
+// [Exec] runs a command: v5.channel.k8s.io in a WebSocket, v4 over SPDY where the
+// server knows no WebSocket for it. A command may change anything, so the lock
+// lets it pass only as a step of a plan that the gate carries out.
 package podconn

@@ -29,13 +29,15 @@ type Denied struct {
 	// Verbs are those that would do; the first is the one a server from 1.35
 	// on asks for.
 	Verbs []string
+	// Resource is pods/portforward or pods/exec.
+	Resource string
 	// Message is the API server's.
 	Message foreign.Text
 }
 
 // Error names the right to ask for.
 func (d *Denied) Error() string {
-	return fmt.Sprintf("forbidden: needs the verb %s on pods/portforward (%s)", strings.Join(d.Verbs, " or "), d.Message)
+	return fmt.Sprintf("forbidden: needs the verb %s on %s (%s)", strings.Join(d.Verbs, " or "), d.Resource, d.Message)
 }
 
 // refusedBy is what container runtimes and kwok say when nothing listens:
@@ -56,13 +58,13 @@ func remoteError(port int, said string) error {
 // explain finds the reason why a stream was not opened. A kubelet that cannot
 // be reached, and a pod that does not run, look alike from outside; the pod
 // itself tells them apart.
-func explain(ctx context.Context, cluster Cluster, pod k8s.Ref, err error) error {
+func explain(ctx context.Context, cluster Cluster, pod k8s.Ref, resource string, err error) error {
 	var refused *refusedUpgrade
 	switch {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case errors.As(err, &refused) && refused.status.Code == http.StatusForbidden:
-		return &Denied{Verbs: []string{"create", "get"}, Message: foreign.CleanN(refused.status.Message, 300)}
+		return &Denied{Verbs: []string{"create", "get"}, Resource: resource, Message: foreign.CleanN(refused.status.Message, 300)}
 	case errors.As(err, &refused) && refused.status.Code == http.StatusUnauthorized:
 		return err
 	}

@@ -83,31 +83,31 @@ func dial(ctx context.Context, cluster Cluster, pod k8s.Ref, port int) (*conn, e
 	ctx, cancel := context.WithTimeoutCause(ctx, dialWithin, errSlow)
 	defer cancel()
 	cfg := cluster.RESTConfig()
-	u, err := address(cfg, pod)
+	u, err := address(cfg, pod, "portforward")
 	if err != nil {
 		return nil, where.failed(opDial, err)
 	}
 	streams, err := upgrade(ctx, cfg, u)
 	if err != nil {
-		return nil, where.failed(opDial, explain(ctx, cluster, pod, err))
+		return nil, where.failed(opDial, explain(ctx, cluster, pod, "pods/portforward", err))
 	}
 	c, err := open(streams, where)
 	if err != nil {
 		_ = streams.Close() // the first error counts
-		return nil, where.failed(opDial, explain(ctx, cluster, pod, err))
+		return nil, where.failed(opDial, explain(ctx, cluster, pod, "pods/portforward", err))
 	}
 	return c, nil
 }
 
 var errSlow = errors.New("no connection within 10 s")
 
-// address is the URL of the pod's portforward.
-func address(cfg *rest.Config, pod k8s.Ref) (*url.URL, error) {
+// address is the URL of a subresource of the pod.
+func address(cfg *rest.Config, pod k8s.Ref, subresource string) (*url.URL, error) {
 	base, _, err := rest.DefaultServerUrlFor(cfg)
 	if err != nil {
 		return nil, fmt.Errorf("the server's address: %w", err)
 	}
-	return base.JoinPath("api", "v1", "namespaces", pod.Namespace, "pods", pod.Name, "portforward"), nil
+	return base.JoinPath("api", "v1", "namespaces", pod.Namespace, "pods", pod.Name, subresource), nil
 }
 
 // open makes the two streams of one connection: the kubelet copies the port's

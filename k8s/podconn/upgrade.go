@@ -35,9 +35,9 @@ func upgrade(ctx context.Context, cfg *rest.Config, u *url.URL) (httpstream.Conn
 	if err != nil {
 		return nil, err
 	}
-	streams, err := d.websocket(ctx, u)
+	streams, err := d.tunnel(ctx, u)
 	if err != nil && fallback(err) {
-		streams, err = d.spdy(ctx, u)
+		streams, err = d.spdy(ctx, u, protocol)
 	}
 	return streams, err
 }
@@ -102,11 +102,20 @@ func (d *dialer) send(ctx context.Context, method, protocol string, u *url.URL, 
 	return outer.RoundTrip(req) //nolint:wrapcheck // the caller says what for
 }
 
-// websocket tunnels SPDY through a WebSocket.
-func (d *dialer) websocket(ctx context.Context, u *url.URL) (httpstream.Connection, error) {
+// tunnel carries SPDY through a WebSocket.
+func (d *dialer) tunnel(ctx context.Context, u *url.URL) (httpstream.Connection, error) {
+	conn, err := d.websocket(ctx, u, constants.WebsocketsSPDYTunnelingPrefix+protocol)
+	if err != nil {
+		return nil, err
+	}
+	return streamsOver(portforward.NewTunnelingConnectionWithLogger(klog.Background(), conn))
+}
+
+// websocket makes a WebSocket that speaks the subprotocol.
+func (d *dialer) websocket(ctx context.Context, u *url.URL, subprotocol string) (*websocket.Conn, error) {
 	inner := &websocketTransport{dialer: &websocket.Dialer{
 		NetDialContext: d.dial, Proxy: d.proxy, TLSClientConfig: d.tls, HandshakeTimeout: dialWithin,
-		Subprotocols:   []string{constants.WebsocketsSPDYTunnelingPrefix + protocol},
+		Subprotocols:   []string{subprotocol},
 		ReadBufferSize: tunnelBuffer, WriteBufferSize: tunnelBuffer,
 	}}
 	resp, err := d.send(ctx, http.MethodGet, "websocket", u, inner)
@@ -116,10 +125,9 @@ func (d *dialer) websocket(ctx context.Context, u *url.URL) (httpstream.Connecti
 	_ = resp.Body.Close() // empty: the connection is with inner
 	if inner.conn.Subprotocol() == "" {
 		_ = inner.conn.Close() // the reason is below
-		return nil, &httpstream.UpgradeFailureError{Cause: errors.New("the server does not tunnel SPDY through a WebSocket")}
+		return nil, &httpstream.UpgradeFailureError{Cause: fmt.Errorf("the server does not speak %s", subprotocol)}
 	}
-	tunnel := portforward.NewTunnelingConnectionWithLogger(klog.Background(), inner.conn)
-	return streamsOver(tunnel)
+	return inner.conn, nil
 }
 
 const tunnelBuffer = 33 << 10 // client-go's, transport/websocket
@@ -164,13 +172,13 @@ func (t *websocketTransport) RoundTrip(req *http.Request) (*http.Response, error
 
 // spdy upgrades the connection to SPDY itself. net/http makes the handshake,
 // so proxies, TLS and cancelling are its.
-func (d *dialer) spdy(ctx context.Context, u *url.URL) (httpstream.Connection, error) {
+func (d *dialer) spdy(ctx context.Context, u *url.URL, protocol string) (httpstream.Connection, error) {
 	base := &http.Transport{
 		DialContext: d.dial, Proxy: d.proxy, TLSClientConfig: d.tls,
 		TLSHandshakeTimeout: dialWithin, ResponseHeaderTimeout: dialWithin,
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}
-	inner := protocolHeader{next: base}
+	inner := protocolHeader{next: base, protocol: protocol}
 	resp, err := d.send(ctx, http.MethodPost, spdy.HeaderSpdy31, u, inner)
 	if err != nil {
 		return nil, fmt.Errorf("upgrade to SPDY: %w", err)
@@ -183,11 +191,14 @@ func (d *dialer) spdy(ctx context.Context, u *url.URL) (httpstream.Connection, e
 	return streamsOver(&upgraded{ReadWriteCloser: stream})
 }
 
-type protocolHeader struct{ next http.RoundTripper }
+type protocolHeader struct {
+	next     http.RoundTripper
+	protocol string
+}
 
 func (p protocolHeader) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
-	req.Header.Set(httpstream.HeaderProtocolVersion, protocol)
+	req.Header.Set(httpstream.HeaderProtocolVersion, p.protocol)
 	return p.next.RoundTrip(req) //nolint:wrapcheck // the caller says what for
 }
 
