@@ -29,6 +29,10 @@ type Options struct {
 	// Rules are those of the settings; the first that matches holds.
 	Rules  []Rule
 	Limits decode.Limits
+	// Gate carries out the plans that run a command in a container; without
+	// one there are none. ClusterUID is the cluster's, for those plans.
+	Gate       *action.Gate
+	ClusterUID func() string
 }
 
 // Taker takes profiles from the pods of one cluster. It is safe for
@@ -43,6 +47,10 @@ type Taker struct {
 	fresh map[string]fresh    // by pod: what was found a moment ago
 	typed map[string]Override // by workload
 	kept  []*Profile          // the newest captures, the last one last
+
+	sessions map[*Session]bool // that run
+	running  sync.WaitGroup
+	closed   bool
 }
 
 // New makes a taker.
@@ -50,7 +58,25 @@ func New(o Options) *Taker {
 	if o.Clock == nil {
 		o.Clock = live.SystemClock{}
 	}
-	return &Taker{o: o, turns: newTurns(), known: map[string]Endpoint{}, fresh: map[string]fresh{}, typed: map[string]Override{}}
+	if o.ClusterUID == nil {
+		o.ClusterUID = func() string { return "" }
+	}
+	return &Taker{o: o, turns: newTurns(), known: map[string]Endpoint{}, fresh: map[string]fresh{}, typed: map[string]Override{}, sessions: map[*Session]bool{}}
+}
+
+// Close stops what still runs in containers and waits for its end.
+func (t *Taker) Close() {
+	t.mu.Lock()
+	t.closed = true
+	var left []*Session
+	for s := range t.sessions {
+		left = append(left, s)
+	}
+	t.mu.Unlock()
+	for _, s := range left {
+		s.stop(errClosed)
+	}
+	t.running.Wait()
 }
 
 // Target is a pod to take a profile from.

@@ -64,6 +64,20 @@ type cluster struct{ w *world }
 func (c cluster) RESTConfig() *rest.Config    { return c.w.RESTConfig() }
 func (c cluster) Typed() kubernetes.Interface { return kubernetes.NewForConfigOrDie(c.RESTConfig()) }
 
+// locked is a cluster behind the write lock, as every client of midwatch has it.
+type locked struct {
+	cluster
+	lock *action.Lock
+}
+
+func (l locked) RESTConfig() *rest.Config {
+	cfg := l.cluster.RESTConfig()
+	cfg.Wrap(func(rt http.RoundTripper) http.RoundTripper { return action.Transport(rt, l.lock, action.Kubernetes()) })
+	return cfg
+}
+
+func (l locked) Typed() kubernetes.Interface { return kubernetes.NewForConfigOrDie(l.RESTConfig()) }
+
 // Note implements capture.Journal.
 func (w *world) Note(_ context.Context, n action.Note) error {
 	w.mu.Lock()

@@ -34,6 +34,14 @@ type Rule struct {
 	SkipVerify bool
 	// Header goes with every request.
 	Header http.Header
+	// PySpy is an image that has py-spy, for an ephemeral container; none is
+	// added without.
+	PySpy string
+	// Requests is a counter of requests among the pod's metrics, MetricsPort
+	// and MetricsPath where they are served.
+	Requests    string
+	MetricsPort string
+	MetricsPath string
 }
 
 // Endpoint is one place where a pod may serve profiles.

@@ -26,6 +26,11 @@ const (
 	Gone       Cause = "gone"        // the pod went away
 	NotProfile Cause = "not-profile" // what came is no profile
 	Cancelled  Cause = "cancelled"
+	ReadOnly   Cause = "read-only"  // a command would have to run, and the session is locked
+	NoTool     Cause = "no-tool"    // no profiler is in the container
+	NoPtrace   Cause = "no-ptrace"  // the profiler may not read the process
+	NotPython  Cause = "not-python" // there is no Python process
+	OldTool    Cause = "old-tool"   // the profiler does not know this Python
 	Trouble    Cause = "trouble" // anything else
 )
 

@@ -50,8 +50,10 @@ const DefaultMemory = "/debug/memory"
 func (f *Found) Offers(k Kind) (ok bool, why string) {
 	s, _ := Of(k)
 	switch {
-	case k == PyMemory && f.HasMemory:
+	case k == PyMemory && f.HasMemory, s.Exec && f.Index == nil:
 		return true, ""
+	case s.Exec:
+		return false, "it serves net/http/pprof: a Go program"
 	case s.Python:
 		return false, "no tracemalloc endpoint answered"
 	case f.Index == nil:

@@ -24,6 +24,10 @@ const (
 	Mutex         Kind = "mutex"
 	Threads       Kind = "threadcreate"
 	PyMemory      Kind = "py-memory" // a tracemalloc endpoint
+	PyCPU         Kind = "py-cpu"    // py-spy record, or Python 3.15's own sampler
+	PyWall        Kind = "py-wall"   // the same with waiting threads (--idle)
+	PyStacks      Kind = "py-stacks" // py-spy dump
+	PyTasks       Kind = "py-tasks"  // python -m asyncio pstree, from Python 3.14
 )
 
 // Pause is what a capture does to the process it looks at.
@@ -34,6 +38,7 @@ const (
 	NoPause    Pause = iota // sampling only
 	ShortPause              // the world stops twice, for microseconds
 	GCPause                 // a garbage collection is forced
+	StopPause               // the process stands still for a moment
 )
 
 // String says it in the words of the screen.
@@ -43,12 +48,14 @@ func (p Pause) String() string {
 		return "stops the world twice, briefly"
 	case GCPause:
 		return "forces a garbage collection"
+	case StopPause:
+		return "stops the process for a moment"
 	}
 	return "does not stop the process"
 }
 
 // Asks reports whether the user has to agree before it is done.
-func (p Pause) Asks() bool { return p >= GCPause }
+func (p Pause) Asks() bool { return p == GCPause }
 
 // Spec is what there is to know about a kind.
 type Spec struct {
@@ -63,6 +70,8 @@ type Spec struct {
 	Delta bool
 	// Python kinds come by other ways than net/http/pprof.
 	Python bool
+	// Exec kinds run a command in the container: a plan, which is confirmed.
+	Exec bool
 	// Toggle is the kind that shows the same with the other clock.
 	Toggle Kind
 	// Note explains what a reader has to know.
@@ -72,6 +81,7 @@ type Spec struct {
 // Specs lists the kinds in the order they are offered.
 func Specs() []Spec {
 	const async = "while a coroutine or goroutine waits it is not on the CPU: wall clock shows the waiting, CPU what there is to optimise"
+	const pyAsync = "a coroutine that waits is on no thread's stack: wall clock shows the event loop in select, never which coroutine waits (py-tasks does, from Python 3.14); CPU shows what there is to optimise"
 	return []Spec{
 		{Kind: CPU, Title: "CPU time", Path: "profile", Timed: true, Toggle: Wall, Note: async},
 		{Kind: Wall, Title: "wall clock (fgprof)", Path: "/debug/fgprof", Timed: true, Pause: ShortPause, Toggle: CPU, Note: async},
@@ -82,6 +92,10 @@ func Specs() []Spec {
 		{Kind: Block, Title: "waiting on channels and locks", Path: "block", Delta: true, Note: "empty unless the program called runtime.SetBlockProfileRate"},
 		{Kind: Mutex, Title: "holding contended locks", Path: "mutex", Delta: true, Note: "empty unless the program called runtime.SetMutexProfileFraction"},
 		{Kind: Threads, Title: "where threads were created", Path: "threadcreate", Delta: true},
+		{Kind: PyCPU, Title: "Python CPU time (by exec)", Timed: true, Python: true, Exec: true, Toggle: PyWall, Note: pyAsync},
+		{Kind: PyWall, Title: "Python wall clock (by exec)", Timed: true, Python: true, Exec: true, Toggle: PyCPU, Note: pyAsync},
+		{Kind: PyStacks, Title: "Python stacks now (by exec)", Python: true, Exec: true, Pause: StopPause, Note: "what every thread is at, at one moment; never with the values of variables"},
+		{Kind: PyTasks, Title: "asyncio tasks now (by exec)", Python: true, Exec: true, Pause: NoPause, Note: "which coroutine waits for which, by Python 3.14's own python -m asyncio"},
 		{Kind: PyMemory, Title: "Python memory (tracemalloc)", Python: true, Note: "the largest lines only, without stacks; tracemalloc itself costs memory"},
 	}
 }
@@ -104,6 +118,10 @@ type Request struct {
 	Seconds int
 	// GC forces a garbage collection before a heap snapshot.
 	GC bool
+	// Container and PID say where an Exec kind looks; empty and 0 leave it to
+	// midwatch.
+	Container string
+	PID       int
 }
 
 // Lasts is how long the target will be looked at.
