@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -23,6 +24,11 @@ docs/PROFILES.md), recognised by its content; "-" is standard input. Several
 files are added up, as those of several pods. TARGET is a pod or a workload
 whose profile is taken now.
 
+The types py-cpu, py-wall, py-stacks and py-tasks run a profiler that is in the
+container (py-spy, or Python's own), which takes --write. Where there is none,
+--image adds an ephemeral container; that cannot be taken back, so --yes has to
+name the pod.
+
 With --base the files are compared with others: each function gets a verdict,
 and what may be chance is called noise. Three files a side let it see how much
 pods differ among themselves.
@@ -36,8 +42,15 @@ pods differ among themselves.
 // profileOptions are the flags of `midwatch profile`.
 type profileOptions struct {
 	// Of a capture.
-	kind    string
-	seconds int
+	kind       string
+	seconds    int
+	container  string
+	pid        int
+	image      string
+	yes        string
+	comment    string
+	perRequest string // a metric, or a number for files
+	baseCount  float64
 
 	output, out string
 	base        []string
@@ -68,10 +81,18 @@ func (a *invocation) profileCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.kind, "type", "", "what to capture from TARGET: cpu, heap, allocs, goroutine, block, mutex, … (default cpu)")
 	f.IntVar(&o.seconds, "seconds", 10, "how long to look at TARGET")
+	f.StringVarP(&o.container, "container", "c", "", "py-…: look into this container (default kubectl's, or the first)")
+	f.IntVar(&o.pid, "pid", 0, "py-…: the process to look at (default the busiest Python)")
+	f.StringVar(&o.image, "image", "", "py-…: an image with py-spy, for an ephemeral container where there is no profiler")
+	f.BoolVar(&a.write, "write", false, "py-…: allow the command in the container")
+	f.StringVar(&o.yes, "yes", "", "the pod's name, typed as the confirmation of an ephemeral container")
+	f.StringVar(&o.comment, "comment", "", "the reason, for the journal, where the context is protected")
+	f.StringVar(&o.perRequest, "per-request", "", "count requests by this metric of TARGET, or say how many requests the FILEs stand for; implies --mode per-request with --base")
+	f.Float64Var(&o.baseCount, "base-requests", 0, "with --per-request: how many requests the --base files stand for (default what they say)")
 	f.StringVarP(&o.output, "output", "o", "top", "top, flame, folded, pprof or json")
 	f.StringVar(&o.out, "out", "", "write to this file instead of standard output")
 	f.StringArrayVar(&o.base, "base", nil, "compare with this file (repeat it for several pods)")
-	f.StringVar(&o.mode, "mode", "", "with --base: share, cores or absolute (default by type)")
+	f.StringVar(&o.mode, "mode", "", "with --base: share, cores, per-request or absolute (default by type)")
 	f.BoolVar(&o.exitCode, "exit-code", false, "with --base: exit 1 when something regressed")
 	f.StringVar(&o.sample, "sample-index", "", "the sample type to show, by name or number")
 	f.StringVar(&o.focus, "focus", "", "keep only stacks in which a function or file matches")
@@ -96,9 +117,12 @@ func (o *profileOptions) check(cmd *cobra.Command, args []string) error {
 		return usage(cmd, "-o %q: want top, flame, folded, pprof or json", o.output)
 	}
 	switch o.mode {
-	case "", "share", "cores", "absolute":
+	case "", "share", "cores", "absolute", "per-request":
 	default:
-		return usage(cmd, "--mode %q: want share, cores or absolute", o.mode)
+		return usage(cmd, "--mode %q: want share, cores, per-request or absolute", o.mode)
+	}
+	if o.mode == "" && o.perRequest != "" && len(o.base) > 0 {
+		o.mode = "per-request"
 	}
 	switch {
 	case len(args) == 0:
@@ -107,6 +131,10 @@ func (o *profileOptions) check(cmd *cobra.Command, args []string) error {
 		return usage(cmd, "--mode needs --base")
 	case o.exitCode && len(o.base) == 0:
 		return usage(cmd, "--exit-code needs --base")
+	case o.baseCount < 0 || o.baseCount > 0 && o.perRequest == "":
+		return usage(cmd, "--base-requests %v: want a number above 0, beside --per-request", o.baseCount)
+	case o.pid < 0:
+		return usage(cmd, "--pid %d: want the number of a process", o.pid)
 	case o.limit < 0:
 		return usage(cmd, "--limit %d: want 0 or more", o.limit)
 	}
@@ -151,6 +179,9 @@ func (a *invocation) profile(cmd *cobra.Command, args []string, o *profileOption
 	if err != nil {
 		return err
 	}
+	if o.baseCount > 0 {
+		base.Requests = o.baseCount
+	}
 	var out bytes.Buffer
 	write := a.writeProfile
 	if len(base.Profiles) > 0 {
@@ -175,7 +206,14 @@ func (a *invocation) profileSide(cmd *cobra.Command, args []string, o *profileOp
 		if cmd.Flags().Changed("type") || cmd.Flags().Changed("seconds") {
 			return diff.Side{}, usage(cmd, "--type and --seconds say what to capture from a TARGET; a FILE has it already (--sample-index picks a column)")
 		}
-		return a.profileFiles(args)
+		side, err := a.profileFiles(args)
+		if n, bad := strconv.ParseFloat(o.perRequest, 64); o.perRequest != "" && err == nil {
+			if bad != nil || n <= 0 {
+				return side, usage(cmd, "--per-request %q: for FILEs want how many requests they stand for", o.perRequest)
+			}
+			side.Requests = n
+		}
+		return side, err
 	case len(args) > 1:
 		return diff.Side{}, usage(cmd, "want several FILEs or one TARGET, not %q", strings.Join(args, " "))
 	}
@@ -204,7 +242,22 @@ func (a *invocation) profileFiles(paths []string) (diff.Side, error) {
 		}
 		side.Profiles = append(side.Profiles, p)
 	}
+	side.Requests = requestsOf(side.Profiles)
 	return side, nil
+}
+
+// requestsOf is how many requests the profiles say that they stand for, or 0
+// when one of them does not say.
+func requestsOf(list []*profiles.Profile) float64 {
+	sum := 0.0
+	for _, p := range list {
+		n := p.Requests()
+		if n <= 0 {
+			return 0
+		}
+		sum += n
+	}
+	return sum
 }
 
 func (a *invocation) profileFile(path string) (*profiles.Profile, error) {

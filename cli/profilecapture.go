@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -16,7 +17,10 @@ import (
 // captureProfiles takes a profile of a running target: of the pod that is
 // named, or of one of the workload's.
 func (a *invocation) captureProfiles(ctx context.Context, target string, o *profileOptions) (diff.Side, error) {
-	req := capture.Request{Kind: capture.Kind(o.kind), Seconds: o.seconds}
+	req := capture.Request{Kind: capture.Kind(o.kind), Seconds: o.seconds, Container: o.container, PID: o.pid}
+	if _, err := strconv.ParseFloat(o.perRequest, 64); err != nil {
+		req.Metric = o.perRequest
+	}
 	if req.Kind == "" {
 		req.Kind = capture.CPU
 	}
@@ -40,20 +44,27 @@ func (a *invocation) captureProfiles(ctx context.Context, target string, o *prof
 	defer w.close()
 	ctx, cancel := context.WithTimeout(ctx, req.Lasts()+2*time.Minute)
 	defer cancel()
-	taker, namespace, done, err := w.Profiler(ctx, a.where())
+	profiler, err := w.Profiler(ctx, a.where())
 	if err != nil {
 		return diff.Side{}, err
 	}
-	defer done()
-	subject, err := subjectNamed(ctx, taker, target, namespace)
+	defer profiler.Close()
+	subject, err := subjectNamed(ctx, profiler.Taker, target, profiler.Namespace)
 	if err != nil {
 		return diff.Side{}, err
 	}
-	p, err := taker.Take(ctx, subject.Pods[0].Target, req, nil)
+	take := profiler.Take
+	if spec.Exec {
+		take = (&execProfile{invocation: a, profiler: profiler, o: o}).take
+	}
+	p, err := take(ctx, subject.Pods[0].Target, req, nil)
 	if err != nil {
 		return diff.Side{}, err
 	}
-	return diff.Side{Profiles: []*profiles.Profile{p.Profile}}, nil
+	if p.Requests.Why != "" && o.perRequest != "" {
+		fmt.Fprintf(a.err, "requests are not known: %s\n", p.Requests.Why)
+	}
+	return diff.Side{Profiles: []*profiles.Profile{p.Profile}, Requests: p.Requests.Count}, nil
 }
 
 func kindsOfProfile() []string {

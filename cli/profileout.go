@@ -170,6 +170,8 @@ func diffMode(s string) diff.Mode {
 		return diff.Share
 	case "cores":
 		return diff.Cores
+	case "per-request":
+		return diff.PerRequest
 	case "absolute":
 		return diff.Absolute
 	}

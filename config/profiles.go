@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"midwatch/profiles/metrics"
 	"midwatch/secret"
 )
 
@@ -30,6 +31,17 @@ type ProfileRule struct {
 	// "Bearer " before the key when Header is empty.
 	Header string     `yaml:"header"`
 	Key    secret.Ref `yaml:"key"`
+	// PySpy is an image that has py-spy, sh and sleep, for an ephemeral
+	// container beside one that has no profiler. There is none by default:
+	// midwatch makes no node pull what nobody named.
+	PySpy string `yaml:"pyspy"`
+	// Requests is a counter of requests among the pod's metrics, for
+	// comparisons per request: http_requests_total, or with labels,
+	// http_requests_total{code="200"}. MetricsPort (a number or a name) and
+	// MetricsPath say where they are; looked for when empty.
+	Requests    string `yaml:"requests"`
+	MetricsPort string `yaml:"metricsPort"`
+	MetricsPath string `yaml:"metricsPath"`
 }
 
 func validateProfiles(rules []ProfileRule) error {
@@ -45,10 +57,18 @@ func (r ProfileRule) validate() error {
 	if _, err := path.Match(r.Match, "x/y"); err != nil {
 		return fmt.Errorf("match %q: %w", r.Match, err)
 	}
-	if n, err := strconv.Atoi(r.Port); err == nil && (n < 1 || n > 65535) {
-		return fmt.Errorf("port %q: want 1 to 65535, or the name of a port", r.Port)
+	for name, port := range map[string]string{"port": r.Port, "metricsPort": r.MetricsPort} {
+		if n, err := strconv.Atoi(port); err == nil && (n < 1 || n > 65535) {
+			return fmt.Errorf("%s %q: want 1 to 65535, or the name of a port", name, port)
+		}
 	}
-	for name, p := range map[string]string{"prefix": r.Prefix, "memory": r.Memory} {
+	if strings.ContainsAny(r.PySpy, " \t\n'\"") {
+		return fmt.Errorf("pyspy %q: want an image", r.PySpy)
+	}
+	if _, err := metrics.Parse(r.Requests); r.Requests != "" && err != nil {
+		return fmt.Errorf("requests: %w", err)
+	}
+	for name, p := range map[string]string{"prefix": r.Prefix, "memory": r.Memory, "metricsPath": r.MetricsPath} {
 		if strings.ContainsAny(p, "?# ") {
 			return fmt.Errorf("%s %q: want a path", name, p)
 		}

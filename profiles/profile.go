@@ -14,6 +14,8 @@ package profiles
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -70,6 +72,7 @@ const (
 	TracemallocJSON     Format = "tracemalloc-json"
 	TracemallocSnapshot Format = "tracemalloc-snapshot"
 	Objgraph            Format = "objgraph"
+	AsyncioTree         Format = "asyncio-pstree" // python -m asyncio pstree
 )
 
 // ValueType is what one column of values measures: "cpu" in "nanoseconds",
@@ -287,4 +290,25 @@ func (p *Profile) LabelKeys() []string {
 		}
 	}
 	return keys
+}
+
+const requestsComment = "midwatch: requests "
+
+// SetRequests notes in the profile how many requests were served while it was
+// taken, so that a saved one can be compared per request.
+func (p *Profile) SetRequests(n float64, metric string) {
+	p.Comments = append(p.Comments, foreign.CleanN(fmt.Sprintf("%s%g by %s", requestsComment, n, metric), 300))
+}
+
+// Requests is what SetRequests noted; 0 when nothing was.
+func (p *Profile) Requests() float64 {
+	for _, c := range p.Comments {
+		if rest, ok := strings.CutPrefix(c.String(), requestsComment); ok {
+			number, _, _ := strings.Cut(rest, " ")
+			if n, err := strconv.ParseFloat(number, 64); err == nil && n > 0 && !math.IsInf(n, 0) {
+				return n
+			}
+		}
+	}
+	return 0
 }

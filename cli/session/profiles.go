@@ -14,10 +14,11 @@ import (
 	"midwatch/ui/app"
 )
 
-// profiles makes what takes profiles from pods.
-func (o *Opener) profiles(cluster *connect.Cluster, gate *action.Gate) *capture.Taker {
+// profiles makes what takes profiles from pods. uid is the cluster's.
+func (o *Opener) profiles(cluster *connect.Cluster, gate *action.Gate, uid func() string) *capture.Taker {
 	return capture.New(capture.Options{
 		Cluster: cluster, Context: cluster.Context, Clock: o.Clock, Journal: gate, Rules: o.ProfileRules,
+		Gate: gate, ClusterUID: uid,
 	})
 }
 
@@ -26,7 +27,10 @@ func (o *Opener) profiles(cluster *connect.Cluster, gate *action.Gate) *capture.
 func ProfileRules(settings []config.ProfileRule, env config.Env) ([]capture.Rule, error) {
 	var out []capture.Rule
 	for i, s := range settings {
-		r := capture.Rule{Match: s.Match, Port: s.Port, Prefix: s.Prefix, Memory: s.Memory, HTTPS: s.HTTPS, SkipVerify: s.SkipVerify}
+		r := capture.Rule{
+			Match: s.Match, Port: s.Port, Prefix: s.Prefix, Memory: s.Memory, HTTPS: s.HTTPS, SkipVerify: s.SkipVerify,
+			PySpy: s.PySpy, Requests: s.Requests, MetricsPort: s.MetricsPort, MetricsPath: s.MetricsPath,
+		}
 		if s.Selector != "" {
 			selector, err := labels.Parse(s.Selector)
 			if err != nil {
@@ -51,9 +55,23 @@ func ProfileRules(settings []config.ProfileRule, env config.Env) ([]capture.Rule
 	return out, nil
 }
 
-// Profiler opens a cluster for profiles alone, without reading what is in it.
-// done closes it.
-func (o *Opener) Profiler(ctx context.Context, where app.Where) (t *capture.Taker, namespace string, done func(), err error) {
+// Profiler is a cluster opened for profiles alone, without reading what is in
+// it.
+type Profiler struct {
+	*capture.Taker
+	Gate      *action.Gate
+	Namespace string
+	close     func()
+}
+
+// Close ends it.
+func (p *Profiler) Close() {
+	p.Taker.Close()
+	p.close()
+}
+
+// Profiler opens a cluster for profiles alone.
+func (o *Opener) Profiler(ctx context.Context, where app.Where) (*Profiler, error) {
 	lock := action.NewLock(o.Clock, where.Context, "")
 	opts := connect.Options{
 		Context: where.Context, Clock: o.Clock, UserAgent: o.UserAgent,
@@ -66,8 +84,17 @@ func (o *Opener) Profiler(ctx context.Context, where app.Where) (t *capture.Take
 	}
 	cluster, err := o.Source.Open(ctx, opts)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
-	gate := action.NewGate(lock, o.Journal, o.Clock, cluster.User())
-	return o.profiles(cluster, gate), cluster.Namespace, cluster.Close, nil
+	lock.Bind(cluster.Context, cluster.UID())
+	if o.Unlocked {
+		lock.Open()
+	}
+	uid := func() string {
+		id := cluster.UID()
+		lock.Bind(cluster.Context, id)
+		return id
+	}
+	gate := action.NewGate(lock, o.Journal, o.Clock, cluster.User(), action.ProtectContexts(o.Protected))
+	return &Profiler{Taker: o.profiles(cluster, gate, uid), Gate: gate, Namespace: cluster.Namespace, close: cluster.Close}, nil
 }

@@ -100,12 +100,14 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 	scalers := o.scalers(cluster, hub)
 	gate := action.NewGate(lock, o.Journal, o.Clock, cluster.User(), action.ProtectContexts(o.Protected))
 	flags := o.flags(cluster, hub, lock)
+	taker := o.profiles(cluster, gate, uid)
 	return &app.Session{
 		Scalers: scalers, Flags: flags,
 		Where: where, Hub: hub, Cluster: cluster, Watch: sources,
 		Change: change.New(change.Client{Typed: cluster.Typed(), Dynamic: cluster.Dynamic(), Context: cluster.Context, ClusterUID: uid}, o.Clock),
-		Gate:   gate, Profiles: o.profiles(cluster, gate),
+		Gate:   gate, Profiles: taker,
 		Close: func() {
+			taker.Close()
 			cancel()
 			scalers.Close()
 			if flags.Watch != nil {

@@ -48,7 +48,7 @@ type Taker struct {
 	typed map[string]Override // by workload
 	kept  []*Profile          // the newest captures, the last one last
 
-	sessions map[*Session]bool // that run
+	sessions map[*session]bool // that run
 	running  sync.WaitGroup
 	closed   bool
 }
@@ -61,14 +61,14 @@ func New(o Options) *Taker {
 	if o.ClusterUID == nil {
 		o.ClusterUID = func() string { return "" }
 	}
-	return &Taker{o: o, turns: newTurns(), known: map[string]Endpoint{}, fresh: map[string]fresh{}, typed: map[string]Override{}, sessions: map[*Session]bool{}}
+	return &Taker{o: o, turns: newTurns(), known: map[string]Endpoint{}, fresh: map[string]fresh{}, typed: map[string]Override{}, sessions: map[*session]bool{}}
 }
 
 // Close stops what still runs in containers and waits for its end.
 func (t *Taker) Close() {
 	t.mu.Lock()
 	t.closed = true
-	var left []*Session
+	var left []*session
 	for s := range t.sessions {
 		left = append(left, s)
 	}

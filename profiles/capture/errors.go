@@ -31,7 +31,7 @@ const (
 	NoPtrace   Cause = "no-ptrace"  // the profiler may not read the process
 	NotPython  Cause = "not-python" // there is no Python process
 	OldTool    Cause = "old-tool"   // the profiler does not know this Python
-	Trouble    Cause = "trouble" // anything else
+	Trouble    Cause = "trouble"    // anything else
 )
 
 // Error is why there is no profile: one line that says what was tried, why it
@@ -57,6 +57,9 @@ func (e *Error) Error() string {
 	}
 	return foreign.CleanN(line, 700).String()
 }
+
+// Helps reports whether an ephemeral container with py-spy would help.
+func (e *Error) Helps() bool { return e.Cause == NoTool || e.Cause == NoPtrace }
 
 // Unwrap is what the error was made of.
 func (e *Error) Unwrap() error { return e.Err }

@@ -22,11 +22,12 @@ import (
 // first and writes the profile at the end.
 const execSlack = 20 * time.Second
 
-// Session is one capture by a command in a container: a plan to confirm, and
-// the profile that comes once the gate has carried it out.
-type Session struct {
-	Plan *action.Plan
+// Wait returns the profile once it is there. It is called after the gate has
+// carried the plan out; ending ctx stops the command in the container.
+type Wait func(ctx context.Context, w *Watch) (*Profile, error)
 
+// session is one capture by a command in a container.
+type session struct {
 	taker   *Taker
 	target  Target
 	req     Request
@@ -34,6 +35,7 @@ type Session struct {
 	way     Way
 	release func()
 
+	requests  *counting
 	out, errs capped
 	proc      *podconn.Process
 	began     time.Time
@@ -53,12 +55,12 @@ var (
 
 // PlanExec plans to take a profile by a command in the container that Look
 // found.
-func (t *Taker) PlanExec(target Target, req Request, py *Python) (*Session, error) {
+func (t *Taker) PlanExec(target Target, req Request, py *Python) (*action.Plan, Wait, error) {
 	way, why := py.Ways(req.Kind)
 	if why != nil {
-		return nil, named(why, req.Kind, target.Pod)
+		return nil, nil, named(why, req.Kind, target.Pod)
 	}
-	s := &Session{taker: t, target: target, req: req, py: py, way: way, ended: make(chan struct{})}
+	s := &session{taker: t, target: target, req: req, py: py, way: way, ended: make(chan struct{})}
 	s.out.most, s.errs.most = int(t.limit()), 64<<10
 	args := py.command(way, req)
 	lasts := req.Lasts()
@@ -73,7 +75,7 @@ func (t *Taker) PlanExec(target Target, req Request, py *Python) (*Session, erro
 	if !py.Shell {
 		warnings = append(warnings, "the container has no shell: it cannot be stopped early, and what is not Python shows only when it fails")
 	}
-	s.Plan = action.New(action.Plan{
+	plan := action.New(action.Plan{
 		Verb: "profile", Title: fmt.Sprintf("Take the %s profile of PID %d in %s?", req.Kind, py.PID, target.Pod),
 		Target:   t.planTarget(target),
 		Changes:  []action.Field{{Path: "command in container " + py.Container, After: foreign.CleanN(strings.Join(args, " "), 300)}},
@@ -83,7 +85,7 @@ func (t *Taker) PlanExec(target Target, req Request, py *Python) (*Session, erro
 		Equivalent:   t.kubectl(target, py.Container, args),
 		VerifyWithin: lasts + execSlack + 5*time.Second,
 	}, action.Steps{Apply: s.start, Verify: s.verify})
-	return s, nil
+	return plan, s.wait, nil
 }
 
 func program(way Way, py *Python) string {
@@ -95,12 +97,17 @@ func program(way Way, py *Python) string {
 
 // start is the plan's step: the command begins. It goes on when the step is
 // over, and ends by itself, by Wait's context, or with the taker.
-func (s *Session) start(ctx context.Context) error {
+func (s *session) start(ctx context.Context) error {
 	t := s.taker
+	pod, err := t.pod(ctx, s.target.Pod)
+	if err != nil {
+		return named(err, s.req.Kind, s.target.Pod)
+	}
 	release, err := t.turns.take(ctx, s.target.Pod.Key(), s.target.workload()+"@"+s.target.Revision, func() {})
 	if err != nil {
 		return err
 	}
+	s.requests = t.count(ctx, s.target, pod, s.req)
 	proc, err := podconn.Exec(ctx, t.o.Cluster, s.target.Pod, podconn.Command{
 		Container: s.py.Container, Args: wrapped(s.py, s.way, s.req), Stdout: &s.out, Stderr: &s.errs,
 	})
@@ -118,7 +125,7 @@ func (s *Session) start(ctx context.Context) error {
 }
 
 // owns begins to look after a session, unless the taker is closed.
-func (t *Taker) owns(s *Session) bool {
+func (t *Taker) owns(s *session) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
@@ -130,7 +137,7 @@ func (t *Taker) owns(s *Session) bool {
 }
 
 // run waits for the command's end and makes the profile of what it wrote.
-func (s *Session) run() {
+func (s *session) run() {
 	t := s.taker
 	defer close(s.ended)
 	defer func() {
@@ -156,16 +163,14 @@ func (s *Session) run() {
 }
 
 // stop ends the command in the container, and says why once.
-func (s *Session) stop(why error) {
+func (s *session) stop(why error) {
 	s.mu.Lock()
 	s.why = cmp.Or(s.why, why)
 	s.mu.Unlock()
 	s.proc.Stop()
 }
 
-// Wait returns the profile once it is there. It is called after the gate has
-// carried the plan out; ending ctx stops the command in the container.
-func (s *Session) Wait(ctx context.Context, w *Watch) (*Profile, error) {
+func (s *session) wait(ctx context.Context, w *Watch) (*Profile, error) {
 	if s.proc == nil {
 		return nil, named(fail(Trouble, "", "it was not begun"), s.req.Kind, s.target.Pod)
 	}
@@ -185,7 +190,7 @@ func (s *Session) Wait(ctx context.Context, w *Watch) (*Profile, error) {
 }
 
 // verify is the plan's: the profile came.
-func (s *Session) verify(ctx context.Context) (string, error) {
+func (s *session) verify(ctx context.Context) (string, error) {
 	select {
 	case <-s.ended:
 	case <-ctx.Done():
@@ -199,7 +204,7 @@ func (s *Session) verify(ctx context.Context) (string, error) {
 	return fmt.Sprintf("a profile of %s came, the command has ended", profiles.FormatValue(int64(len(s.profile.Raw)), "bytes")), nil
 }
 
-func (s *Session) finish() (*Profile, error) {
+func (s *session) finish() (*Profile, error) {
 	s.mu.Lock()
 	why := s.why
 	s.mu.Unlock()
@@ -223,11 +228,13 @@ func (s *Session) finish() (*Profile, error) {
 		return nil, &Error{Cause: NotProfile, Why: fmt.Sprintf("%s wrote no profile that can be read (%v)", program(s.way, s.py), err), Err: err}
 	}
 	s.complete(p)
-	return &Profile{Profile: p, Raw: raw, Target: s.target, Req: s.req, At: s.began}, nil
+	ctx, cancel := context.WithTimeout(context.Background(), indexWithin)
+	defer cancel()
+	return &Profile{Profile: p, Raw: raw, Target: s.target, Req: s.req, At: s.began, Requests: s.requests.end(ctx, p)}, nil
 }
 
 // complete says what the profiler's file does not.
-func (s *Session) complete(p *profiles.Profile) {
+func (s *session) complete(p *profiles.Profile) {
 	p.Source = fmt.Sprintf("%s/%s container %s PID %d, %s", s.target.Pod.Namespace, s.target.Pod.Name, s.py.Of, s.py.PID, program(s.way, s.py))
 	if p.Time.IsZero() {
 		p.Time = s.began

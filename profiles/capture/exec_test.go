@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-
 	"midwatch/action"
 	"midwatch/demo/apiserver"
 	"midwatch/live"
@@ -177,15 +176,15 @@ func (w *pyWorld) take(t *testing.T, ctx context.Context, req capture.Request) (
 	if err != nil {
 		return nil, err
 	}
-	s, err := w.taker.PlanExec(w.target, req, py)
+	plan, wait, err := w.taker.PlanExec(w.target, req, py)
 	if err != nil {
 		return nil, err
 	}
-	out, err := w.gate.Run(within(t), s.Plan, action.Confirmation{})
+	out, err := w.gate.Run(within(t), plan, action.Confirmation{})
 	if err != nil {
 		return nil, err
 	}
-	p, err := s.Wait(ctx, nil)
+	p, err := wait(ctx, nil)
 	_, _, _ = w.gate.Verify(within(t), out)
 	return p, err
 }
@@ -308,8 +307,8 @@ func TestWhatPySpyComplainsAbout(t *testing.T) {
 		"forbidden": {edit: func(w *pyWorld) {
 			w.Allow(apiserver.Rule{Verbs: []string{"get", "list", "watch"}, Groups: []string{"*"}, Resources: []string{"*"}})
 		}, cause: capture.NotAllowed, want: "needs the verb create or get on pods/exec"},
-		"another container": {req: capture.Request{Container: "sidecar"}, cause: capture.NoKind, want: "no container sidecar: want one of api"},
-		"tasks of an old Python": {req: capture.Request{Kind: capture.PyTasks}, cause: capture.NoTool, want: "needs Python 3.14"},
+		"another container":      {req: capture.Request{Container: "sidecar"}, cause: capture.NoKind, want: "no container sidecar: want one of api"},
+		"tasks of an old Python": {req: capture.Request{Kind: capture.PyTasks}, cause: capture.NoKind, want: "needs Python 3.14"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in := newInside(t, c.env...)
@@ -350,16 +349,15 @@ func TestClosingTheTakerEndsWhatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := w.taker.PlanExec(w.target, req, py)
+	plan, wait, err := w.taker.PlanExec(w.target, req, py)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.gate.Run(within(t), s.Plan, action.Confirmation{}); err != nil {
+	if _, err := w.gate.Run(within(t), plan, action.Confirmation{}); err != nil {
 		t.Fatal(err)
 	}
 	w.taker.Close()
-	if _, err := s.Wait(within(t), nil); err == nil {
+	if _, err := wait(within(t), nil); err == nil {
 		t.Error("a profile came")
 	}
 }
-

@@ -322,6 +322,10 @@ func request(ctx context.Context, e Endpoint, path string, query url.Values) (*h
 
 // get reads a small answer.
 func get(ctx context.Context, client *http.Client, e Endpoint, path string, query url.Values) (code int, body []byte, err error) {
+	return getUpTo(ctx, client, e, path, query, mostIndex)
+}
+
+func getUpTo(ctx context.Context, client *http.Client, e Endpoint, path string, query url.Values, most int64) (code int, body []byte, err error) {
 	req, err := request(ctx, e, path, query)
 	if err != nil {
 		return 0, nil, err
@@ -331,7 +335,7 @@ func get(ctx context.Context, client *http.Client, e Endpoint, path string, quer
 		return 0, nil, unwrapURL(err)
 	}
 	defer func() { _ = resp.Body.Close() }() // only read from
-	body, err = io.ReadAll(io.LimitReader(resp.Body, mostIndex))
+	body, err = io.ReadAll(io.LimitReader(resp.Body, most))
 	if err != nil && len(body) == 0 {
 		return 0, nil, fmt.Errorf("read the answer: %w", err)
 	}

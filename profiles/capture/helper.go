@@ -25,13 +25,10 @@ import (
 	"midwatch/k8s/connect"
 )
 
-// Helper is an ephemeral container with py-spy beside a container that has
-// none: a plan to confirm.
-type Helper struct {
-	Plan *action.Plan
-	// Name is the container's.
-	Name string
-
+// helper is an ephemeral container with py-spy beside a container that has
+// none.
+type helper struct {
+	name   string
 	taker  *Taker
 	target Target
 	of     string
@@ -60,22 +57,24 @@ func (t *Taker) Image(ctx context.Context, target Target) string {
 }
 
 // PlanHelper plans to add an ephemeral container with the image. It shares the
-// process namespace of the container that Look looked at.
-func (t *Taker) PlanHelper(ctx context.Context, target Target, of, image string) (*Helper, error) {
+// process namespace of the container that Look looked at. running waits, once
+// the plan was carried out, until the container runs; the error says why it
+// does not.
+func (t *Taker) PlanHelper(ctx context.Context, target Target, of, image string) (plan *action.Plan, running func(context.Context) error, err error) {
 	pod, err := t.pod(ctx, target.Pod)
 	if err != nil {
-		return nil, named(err, "", target.Pod)
+		return nil, nil, named(err, "", target.Pod)
 	}
 	if of, err = containerOf(pod, of); err != nil {
-		return nil, named(err, "", target.Pod)
+		return nil, nil, named(err, "", target.Pod)
 	}
 	target.Pod.UID = string(pod.UID)
-	h := &Helper{taker: t, target: target, of: of, image: image, Name: helperPrefix + suffix()}
-	h.Plan = action.New(action.Plan{
+	h := &helper{taker: t, target: target, of: of, image: image, name: helperPrefix + suffix()}
+	plan = action.New(action.Plan{
 		Verb: "add ephemeral container", Title: fmt.Sprintf("Add an ephemeral container with py-spy to %s?", target.Pod),
 		Target: t.planTarget(target),
 		Changes: []action.Field{
-			{Path: "spec.ephemeralContainers", After: foreign.CleanN(h.Name, 64)},
+			{Path: "spec.ephemeralContainers", After: foreign.CleanN(h.name, 64)},
 			{Path: "image", After: foreign.CleanN(image, 300)},
 			{Path: "targetContainerName", After: foreign.CleanN(of, 64)},
 			{Path: "securityContext", After: "capabilities.add SYS_PTRACE, runAsUser 0"},
@@ -94,13 +93,13 @@ func (t *Taker) PlanHelper(ctx context.Context, target Target, of, image string)
 		DryRun: func(ctx context.Context) error { return h.send(ctx, []string{metav1.DryRunAll}) },
 		Apply:  func(ctx context.Context) error { return h.send(ctx, nil) },
 		Verify: func(ctx context.Context) (string, error) {
-			if err := h.Running(ctx); err != nil {
+			if err := h.running(ctx); err != nil {
 				return "", err
 			}
 			return "it runs", nil
 		},
 	})
-	return h, nil
+	return plan, h.running, nil
 }
 
 // suffix makes names of a pod's ephemeral containers differ.
@@ -130,7 +129,7 @@ func runningHelper(pod *corev1.Pod, of string) string {
 	return ""
 }
 
-func (h *Helper) check(ctx context.Context) error {
+func (h *helper) check(ctx context.Context) error {
 	pod, err := h.taker.o.Cluster.Typed().CoreV1().Pods(h.target.Pod.Namespace).Get(ctx, h.target.Pod.Name, metav1.GetOptions{})
 	switch {
 	case err != nil:
@@ -145,7 +144,7 @@ func (h *Helper) check(ctx context.Context) error {
 
 // send adds the container. The UID makes it a precondition that the pod is
 // still the same.
-func (h *Helper) send(ctx context.Context, dryRun []string) error {
+func (h *helper) send(ctx context.Context, dryRun []string) error {
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": h.target.Pod.UID},
 		"spec":     map[string]any{"ephemeralContainers": []corev1.EphemeralContainer{h.container()}},
@@ -161,11 +160,11 @@ func (h *Helper) send(ctx context.Context, dryRun []string) error {
 	return nil
 }
 
-func (h *Helper) container() corev1.EphemeralContainer {
+func (h *helper) container() corev1.EphemeralContainer {
 	return corev1.EphemeralContainer{
 		TargetContainerName: h.of,
 		EphemeralContainerCommon: corev1.EphemeralContainerCommon{
-			Name: h.Name, Image: h.image, ImagePullPolicy: corev1.PullIfNotPresent,
+			Name: h.name, Image: h.image, ImagePullPolicy: corev1.PullIfNotPresent,
 			Command: []string{"sleep", fmt.Sprint(int(helperLives / time.Second))},
 			SecurityContext: &corev1.SecurityContext{
 				// A capability that is added is not effective for another user than root.
@@ -181,7 +180,7 @@ func (h *Helper) container() corev1.EphemeralContainer {
 var violates = regexp.MustCompile(`violates PodSecurity "([^"]+)": (.*)`)
 
 // refused explains why the server did not take the container.
-func (h *Helper) refused(err error) *Error {
+func (h *helper) refused(err error) *Error {
 	text := foreign.CleanN(err.Error(), 400).String()
 	var status apierrors.APIStatus
 	m := violates.FindStringSubmatch(text)
@@ -206,8 +205,8 @@ func (h *Helper) refused(err error) *Error {
 	return &Error{Cause: Trouble, Why: connect.Explain(err).Line(), Err: err}
 }
 
-// Running waits until the container runs; the error says why it does not.
-func (h *Helper) Running(ctx context.Context) error {
+// running waits until the container runs; the error says why it does not.
+func (h *helper) running(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, helperWithin, errLate)
 	defer cancel()
 	last := "nothing is known of it"
@@ -217,7 +216,7 @@ func (h *Helper) Running(ctx context.Context) error {
 		case running:
 			return nil
 		case ctx.Err() != nil && errors.Is(context.Cause(ctx), errLate):
-			return named(fail(Trouble, "it may still start; take the profile again then", "ephemeral container %s did not start within %v (%s)", h.Name, helperWithin, last), "", h.target.Pod)
+			return named(fail(Trouble, "it may still start; take the profile again then", "ephemeral container %s did not start within %v (%s)", h.name, helperWithin, last), "", h.target.Pod)
 		case ctx.Err() != nil:
 			return named(fail(Cancelled, "", "cancelled; the ephemeral container stays"), "", h.target.Pod)
 		case err != nil:
@@ -233,7 +232,7 @@ func (h *Helper) Running(ctx context.Context) error {
 }
 
 // watch follows the pod until the container runs or fails, or the watch ends.
-func (h *Helper) watch(ctx context.Context, last *string) (running bool, err error) {
+func (h *helper) watch(ctx context.Context, last *string) (running bool, err error) {
 	pods := h.taker.o.Cluster.Typed().CoreV1().Pods(h.target.Pod.Namespace)
 	pod, err := pods.Get(ctx, h.target.Pod.Name, metav1.GetOptions{})
 	switch {
@@ -273,12 +272,12 @@ func (h *Helper) watch(ctx context.Context, last *string) (running bool, err err
 }
 
 // judge reads how the container is doing.
-func (h *Helper) judge(pod *corev1.Pod, last *string) (running bool, err error) {
+func (h *helper) judge(pod *corev1.Pod, last *string) (running bool, err error) {
 	if pod.DeletionTimestamp != nil || string(pod.UID) != h.target.Pod.UID {
 		return false, fail(Gone, "choose another one", "the pod is being deleted")
 	}
 	for _, s := range pod.Status.EphemeralContainerStatuses {
-		if s.Name != h.Name {
+		if s.Name != h.name {
 			continue
 		}
 		switch state := s.State; {
@@ -286,7 +285,7 @@ func (h *Helper) judge(pod *corev1.Pod, last *string) (running bool, err error) 
 			return true, nil
 		case state.Terminated != nil:
 			said := cmp.Or(state.Terminated.Message, state.Terminated.Reason)
-			return false, fail(Trouble, "the image needs sh, sleep and py-spy", "ephemeral container %s ended at once, with code %d (%s)", h.Name, state.Terminated.ExitCode, foreign.CleanN(said, 200))
+			return false, fail(Trouble, "the image needs sh, sleep and py-spy", "ephemeral container %s ended at once, with code %d (%s)", h.name, state.Terminated.ExitCode, foreign.CleanN(said, 200))
 		case state.Waiting != nil:
 			*last = foreign.CleanN(state.Waiting.Reason, 60).String()
 			if err := h.stuck(state.Waiting); err != nil {
@@ -299,14 +298,13 @@ func (h *Helper) judge(pod *corev1.Pod, last *string) (running bool, err error) 
 
 // stuck explains waiting reasons that do not pass by themselves (k/k
 // pkg/kubelet/images/types.go, kuberuntime/kuberuntime_container.go).
-func (h *Helper) stuck(w *corev1.ContainerStateWaiting) error {
+func (h *helper) stuck(w *corev1.ContainerStateWaiting) error {
 	said := foreign.CleanN(w.Message, 200).String()
 	switch w.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "RegistryUnavailable", "ImageInspectError", "SignatureValidationFailed":
 		return fail(Trouble, "name an image that this node can pull", "image %s cannot be pulled (%s: %s)", foreign.CleanN(h.image, 200), w.Reason, said)
 	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError":
-		return fail(Trouble, "", "ephemeral container %s cannot start (%s: %s)", h.Name, w.Reason, said)
+		return fail(Trouble, "", "ephemeral container %s cannot start (%s: %s)", h.name, w.Reason, said)
 	}
 	return nil
 }
-

@@ -122,6 +122,9 @@ type Request struct {
 	// midwatch.
 	Container string
 	PID       int
+	// Metric is a counter of requests that is read at both ends; what the
+	// settings name when empty.
+	Metric string
 }
 
 // Lasts is how long the target will be looked at.

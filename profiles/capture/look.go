@@ -85,7 +85,7 @@ func (p *Python) Ways(k Kind) (Way, *Error) {
 		}
 		return "", fail(NotPython, "name its process: P, or --pid", "there is no Python process in container %s (%s)", p.Of, what)
 	case k == PyTasks && (minor < 14 || p.Container != p.Of):
-		return "", fail(NoTool, "py-stacks shows the threads", "Python's own view of asyncio tasks needs Python 3.14 in container %s; it is %s", p.Of, cmp.Or(p.Version, "of an unknown version"))
+		return "", fail(NoKind, "py-stacks shows the threads", "Python's own view of asyncio tasks needs Python 3.14 in container %s; it is %s", p.Of, cmp.Or(p.Version, "of an unknown version"))
 	}
 	builtin := k == PyTasks || (k == PyCPU || k == PyWall) && minor >= 15 && p.Container == p.Of
 	if p.PySpy == "" && !builtin {

@@ -55,7 +55,9 @@ func (p *Python) python() string { return cmp.Or(p.Exe.String(), "python3") }
 
 // toFile says that the command writes its profile to a file, and words of its
 // own to its standard output.
-func toFile(way Way, k Kind) bool { return k == PyCPU || k == PyWall || way == ByPySpy && k != PyStacks }
+func toFile(way Way, k Kind) bool {
+	return k == PyCPU || k == PyWall || way == ByPySpy && k != PyStacks
+}
 
 // wrapper runs a command that ends with its standard input: a node leaves
 // running what a client that went away has started. Only what every shell has
@@ -108,7 +110,7 @@ var (
 )
 
 // failed explains a command that ended with an error.
-func (s *Session) failed(err error) *Error {
+func (s *session) failed(err error) *Error {
 	var exit *podconn.ExitError
 	if !errors.As(err, &exit) {
 		return s.taker.explainExec(context.Background(), s.target, err)

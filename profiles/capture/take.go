@@ -38,6 +38,8 @@ type Profile struct {
 	Req    Request
 	// At is when sampling began, by this machine's clock.
 	At time.Time
+	// Requests were served meanwhile.
+	Requests Requests
 }
 
 // Take captures one profile. It waits for its turn, retries while another
@@ -89,12 +91,14 @@ func (t *Taker) take(ctx context.Context, target Target, req Request, w *Watch) 
 	client := t.client(target.Pod, f.Endpoint)
 	defer client.CloseIdleConnections()
 	giveUp := t.o.Clock.Now().Add(busyWithin)
+	requests := t.count(ctx, target, pod, req)
 	for attempt := 1; ; attempt++ {
 		p, err := t.once(ctx, client, target, f, req, w, attempt)
 		if err == nil || err.Cause != Busy {
 			if err != nil {
 				return nil, t.gone(ctx, target, err)
 			}
+			p.Requests = requests.end(ctx, p.Profile)
 			return p, nil
 		}
 		if !t.o.Clock.Now().Before(giveUp) {
@@ -107,6 +111,7 @@ func (t *Taker) take(ctx context.Context, target Target, req Request, w *Watch) 
 		if !t.pause(ctx) {
 			return nil, connection(ctx, context.Cause(ctx))
 		}
+		requests = t.count(ctx, target, pod, req) // the span begins anew
 	}
 }
 

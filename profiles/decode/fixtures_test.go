@@ -45,6 +45,7 @@ func TestEveryFormatIsRecognisedAndRead(t *testing.T) {
 		types     string
 		contains  string // of some stack of the last type
 	}{
+		{"python314.pstree", profiles.AsyncioTree, profiles.Exact, "tasks/count", "(task);album;TaskGroup.__aexit__;TaskGroup._aexit;(task);play;sleep"},
 		{"go.cpu.pb.gz", profiles.Pprof, profiles.Sampled, "samples/count cpu/nanoseconds", "main.handleOrder;encoding/json.Unmarshal"},
 		{"go.heap.pb.gz", profiles.Pprof, profiles.Sampled, "alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes", "main.leak"},
 		{"go.allocs.pb.gz", profiles.Pprof, profiles.Sampled, "alloc_objects/count alloc_space/bytes inuse_objects/count inuse_space/bytes", "main.handleOrder"},

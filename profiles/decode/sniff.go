@@ -42,6 +42,8 @@ func decodeText(raw []byte, cut bool, limits Limits) (*profiles.Profile, error) 
 	switch {
 	case isCallgrind(raw):
 		return decodeCallgrind(raw, limits)
+	case isTaskTree(raw):
+		return decodeTaskTree(raw, limits)
 	case isObjgraph(raw):
 		return decodeObjgraph(raw, limits)
 	case isGoroutines(raw):

@@ -232,7 +232,8 @@ func (c *comparer) prepare(base, other Side) error {
 	}
 	c.d.requests = [2]float64{base.Requests, other.Requests}
 	if c.d.Mode == PerRequest && (base.Requests <= 0 || other.Requests <= 0) {
-		return fmt.Errorf("comparing per request needs the number of requests of both sides")
+		return fmt.Errorf("comparing per request needs the number of requests of both sides, which is not known%s: a counter named in the settings (profiles.requests) or by --per-request is read while a profile is taken",
+			ofSide(base.Requests <= 0, other.Requests <= 0))
 	}
 	for side, s := range []Side{base, other} {
 		for _, p := range s.Profiles {
@@ -412,4 +413,15 @@ func alignKey(f tree.Frame) foreign.Text {
 		}
 	}
 	return f.Name + foreign.Text(" ("+file+")")
+}
+
+// ofSide names the side whose number of requests is missing, if it is one.
+func ofSide(base, other bool) string {
+	switch {
+	case base && other:
+		return ""
+	case base:
+		return " of the base"
+	}
+	return " of the new side"
 }

@@ -146,8 +146,9 @@ func (a *ask) line(label string, in *widget.Input, active bool, w int) widget.Ri
 	return append(r, widget.Piece{Token: theme.Text, Text: in.Text()})
 }
 
-// confirm asks for a plan.
-func (m *Model) confirm(p *action.Plan) {
+// confirm asks for a plan. then, which may be nil, is for what follows once it
+// was carried out.
+func (m *Model) confirm(p *action.Plan, then func() tea.Cmd) {
 	if p == nil {
 		return
 	}
@@ -161,7 +162,7 @@ func (m *Model) confirm(p *action.Plan) {
 		danger: gate.Effective(p),
 		name:   p.Target.Name,
 		barred: func(m *Model) []string { return readOnly(m, gate, p.Target.Context) },
-		yes:    func(m *Model, c action.Confirmation) tea.Cmd { return m.carryOut(gate, p, c) },
+		yes:    func(m *Model, c action.Confirmation) tea.Cmd { return m.carryOut(gate, p, c, then) },
 		// Opened by the user's own last key: nothing else can be meant by the next.
 		settled: m.planned > 0 && m.planned == m.keySeq,
 	}

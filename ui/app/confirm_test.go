@@ -159,6 +159,27 @@ func TestADialogTheUserDidNotOpenWaitsForQuiet(t *testing.T) {
 	}
 }
 
+func TestWhatFollowsAPlanFollowsOnceItWasCarriedOut(t *testing.T) {
+	r := newRig(t)
+	d := r.start(80, 24)
+	r.lock.Open()
+	followed := 0
+	ask := func() {
+		d.Press("j").Send(pane.ConfirmMsg{Plan: r.plan(r), Then: func() tea.Cmd { followed++; return nil }}).Idle()
+		d.Advance(500 * time.Millisecond)
+	}
+	ask()
+	d.Press("esc").Idle()
+	if followed != 0 {
+		t.Error("it followed although the plan was not confirmed")
+	}
+	ask()
+	d.Press("enter").Idle()
+	if followed != 1 || r.applied != 1 {
+		t.Errorf("applied %d times, followed %d times", r.applied, followed)
+	}
+}
+
 func TestTheSelectionIsFrozenWhileADialogIsOpen(t *testing.T) {
 	r := newRig(t)
 	d := r.start(200, 50)

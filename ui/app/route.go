@@ -254,7 +254,7 @@ func (m *Model) onAsked(msg tea.Msg) (tea.Cmd, bool) {
 	case pane.CloseMsg:
 		return m.goBack(), true
 	case pane.ConfirmMsg:
-		m.confirm(msg.Plan)
+		m.confirm(msg.Plan, msg.Then)
 	case pane.PromptMsg:
 		m.push(newPrompt(msg))
 	case pane.PickMsg:

@@ -33,6 +33,7 @@ type ranMsg struct {
 	plan    *action.Plan
 	outcome action.Outcome
 	err     error
+	then    func() tea.Cmd
 }
 
 // verifiedMsg is what was seen of a write's effect.
@@ -50,13 +51,13 @@ type undoMsg struct {
 }
 
 // carryOut runs a confirmed plan off the UI goroutine.
-func (m *Model) carryOut(gate *action.Gate, p *action.Plan, c action.Confirmation) tea.Cmd {
+func (m *Model) carryOut(gate *action.Gate, p *action.Plan, c action.Confirmation, then func() tea.Cmd) tea.Cmd {
 	m.writes++
 	m.progress = fmt.Sprintf("%s %s: checking and sending", p.Verb, p.Target)
 	slot := "write-" + strconv.Itoa(m.keySeq)
 	return pane.Run(m.tasks, rootID, slot, p.Verb+" "+p.Target.String(), runWithin, func(ctx context.Context) (tea.Msg, error) {
 		out, err := gate.Run(ctx, p, c)
-		return ranMsg{gate, p, out, err}, nil
+		return ranMsg{gate, p, out, err, then}, nil
 	})
 }
 
@@ -83,7 +84,11 @@ func (m *Model) onRan(msg ranMsg) tea.Cmd {
 		text, took, err := msg.gate.Verify(ctx, msg.outcome)
 		return verifiedMsg{msg.plan, text, took, err}, nil
 	})
-	return tea.Batch(verify, m.quitIfDone())
+	var next tea.Cmd
+	if msg.then != nil {
+		next = msg.then()
+	}
+	return tea.Batch(verify, next, m.quitIfDone())
 }
 
 func (m *Model) onVerified(msg verifiedMsg) tea.Cmd {
@@ -133,7 +138,7 @@ func (m *Model) onUndo(msg undoMsg) tea.Cmd {
 		m.toast(live.Fail, said(msg.err))
 		return nil
 	}
-	m.confirm(msg.plan)
+	m.confirm(msg.plan, nil)
 	return nil
 }
 

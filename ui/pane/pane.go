@@ -116,7 +116,12 @@ type CloseMsg struct{}
 
 // ConfirmMsg asks the root to show a plan and, once confirmed, to run it
 // through the gate.
-type ConfirmMsg struct{ Plan *action.Plan }
+type ConfirmMsg struct {
+	Plan *action.Plan
+	// Then, if not nil, is asked on the UI goroutine once the gate has carried
+	// the plan out, for what the pane does next.
+	Then func() tea.Cmd
+}
 
 // PromptMsg asks for a line of text.
 type PromptMsg struct {

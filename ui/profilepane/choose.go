@@ -31,8 +31,12 @@ func (p *Pane) offered(k capture.Kind) (ok bool, why string) {
 	switch {
 	case f == nil:
 		return false, "looking for the endpoint"
+	case f.found == nil && isExec(k):
+		return true, ""
 	case f.found == nil:
 		return false, "no endpoint"
+	case f.found.NeedsKey && isExec(k) && f.found.HasMemory:
+		return true, ""
 	case f.found.NeedsKey:
 		return false, "needs a key (K)"
 	}
@@ -45,7 +49,7 @@ func (p *Pane) preselect(f *finding) {
 		return
 	}
 	for _, s := range capture.Specs() {
-		if ok, _ := f.found.Offers(s.Kind); ok {
+		if ok, _ := f.found.Offers(s.Kind); ok && !s.Exec {
 			p.kinds.Select(string(s.Kind))
 			return
 		}
@@ -77,6 +81,9 @@ func (p *Pane) kindColumns() []widget.Column[capture.Spec] {
 			token := theme.Muted
 			if pause.Asks() {
 				token = theme.Warn
+			}
+			if s.Exec {
+				return widget.Say(token, "runs a command; "+pause.String())
 			}
 			return widget.Say(token, pause.String())
 		}},
@@ -152,6 +159,9 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 	what := widget.NewJoin(st)
 	what.Add(theme.Chip, fmt.Sprintf(" %d s ", p.seconds))
 	what.Add(theme.Muted, fmt.Sprintf("pod %d of %d", p.pod+1, len(p.subject.Pods)))
+	if p.pid > 0 {
+		what.Add(theme.Chip, fmt.Sprintf(" PID %d ", p.pid))
+	}
 	if p.gc {
 		what.Add(theme.Warn, "heap after a garbage collection")
 	}

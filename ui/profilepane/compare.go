@@ -1,6 +1,7 @@
 package profilepane
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -373,6 +374,7 @@ func (p *Pane) pickComparison() tea.Cmd {
 	}
 	old, now, noCanary := p.subject.Canary()
 	sibling, noSibling := p.subject.Sibling(target)
+	noCanary, noSibling = cmp.Or(notExec(req.Kind), noCanary), cmp.Or(notExec(req.Kind), noSibling)
 	var earlier []*capture.Profile
 	if p.mode == showing {
 		earlier = p.src.Earlier(p.shown.got)
@@ -380,7 +382,7 @@ func (p *Pane) pickComparison() tea.Cmd {
 	items := []pane.PickItem{
 		{Title: "the new revision with the old", Note: canaryNote(req, old, now), Disabled: noCanary},
 		{Title: "this pod with a healthy sibling", Note: siblingNote(sibling), Disabled: noSibling},
-		{Title: "now with this capture", Note: "takes another one: what grew, what changed", Disabled: onlyShown(p)},
+		{Title: "now with this capture", Note: "takes another one: what grew, what changed", Disabled: cmp.Or(onlyShown(p), notExec(req.Kind))},
 	}
 	for _, e := range earlier[:min(len(earlier), 6)] {
 		items = append(items, pane.PickItem{

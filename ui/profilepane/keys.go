@@ -49,8 +49,12 @@ func (p *Pane) chooseKeys() []bind.Binding {
 		}
 		return "no kind is selected"
 	}
+	take := p.key("take", "take it", "Take the selected profile.", "Profile", 1, cannot, p.take, "enter")
+	if s, ok := p.kinds.Selected(); ok {
+		take.Writes = s.Exec
+	}
 	list := []bind.Binding{
-		p.key("take", "take it", "Take the selected profile.", "Profile", 1, cannot, p.take, "enter"),
+		take,
 		p.key("compare", "compare", "Compare pods: the new revision with the old, or one with a sibling.", "Profile", 2, cannot, p.pickComparison, "d"),
 		p.key("next-pod", "next pod", "Choose another pod of the workload.", "Profile", 3, noPod, func() tea.Cmd { return p.nextPod(1) }, "]", "right"),
 		p.key("previous-pod", "previous pod", "Choose the pod before.", "Profile", 0, noPod, func() tea.Cmd { return p.nextPod(-1) }, "[", "left"),
@@ -68,6 +72,7 @@ func (p *Pane) chooseKeys() []bind.Binding {
 			target, _ := p.target()
 			return p.askPort(target)
 		}, "O"),
+		p.key("process", "process", "Name the Python process to look at, by its PID; the busiest otherwise.", "Profile", 0, noPod, p.askProcess, "P"),
 	}
 	return append(list, widget.Moves(string(p.id), p.kinds, nil)...)
 }

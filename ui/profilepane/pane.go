@@ -8,6 +8,7 @@ import (
 
 	tea "charm.land/bubbletea/v2"
 
+	"midwatch/action"
 	"midwatch/foreign"
 	"midwatch/k8s"
 	"midwatch/live"
@@ -26,6 +27,11 @@ type Source interface {
 	SetKey(target capture.Target, header, key string)
 	SetPort(target capture.Target, port int, prefix string)
 	Earlier(p *capture.Profile) []*capture.Profile
+	// Look and what follows take a profile by a command in a container.
+	Look(ctx context.Context, target capture.Target, req capture.Request) (*capture.Python, error)
+	PlanExec(target capture.Target, req capture.Request, py *capture.Python) (*action.Plan, capture.Wait, error)
+	PlanHelper(ctx context.Context, target capture.Target, of, image string) (*action.Plan, func(context.Context) error, error)
+	Image(ctx context.Context, target capture.Target) string
 }
 
 // Save writes a file that holds a profile and returns its path; it is called
@@ -63,6 +69,7 @@ type Pane struct {
 	kinds   *widget.Table[capture.Spec]
 	seconds int
 	gc      bool
+	pid     int    // of the Python process; 0 for the busiest
 	failed  string // the last failure, until something else is done
 
 	run   *run
@@ -83,7 +90,8 @@ type run struct {
 	began   time.Time
 	watch   *capture.Watch
 	compare bool
-	back    mode // where esc leads
+	back    mode   // where esc leads
+	says    string // instead of the capture's own stage
 }
 
 var (
@@ -217,6 +225,12 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		p.built(msg)
 	case comparedMsg:
 		p.comparedSides(msg)
+	case lookedMsg:
+		return p.looked(msg)
+	case helperMsg:
+		return p.helper(msg)
+	case helperUpMsg:
+		return p.helperUp(msg)
 	case savedMsg:
 		if msg.err != nil {
 			return pane.Toast(live.Fail, line(msg.err))
@@ -257,6 +271,9 @@ func (p *Pane) take() tea.Cmd {
 		req.Seconds = p.seconds
 	}
 	req.GC = p.gc && spec.Kind == capture.Heap
+	if spec.Exec {
+		req.PID = p.pid
+	}
 	if req.Pause().Asks() {
 		return p.ask(target, req)
 	}
@@ -278,6 +295,9 @@ func (p *Pane) ask(target capture.Target, req capture.Request) tea.Cmd {
 }
 
 func (p *Pane) capture(target capture.Target, req capture.Request) tea.Cmd {
+	if isExec(req.Kind) {
+		return p.execPlan(target, req)
+	}
 	what := fmt.Sprintf("%s of %s", req.Kind, target.Pod.Name)
 	w := p.begin(what, req, false)
 	return pane.Run(p.env.Tasks, p.id, "capture", "take the "+what, captureWithin, func(ctx context.Context) (tea.Msg, error) {
@@ -302,8 +322,11 @@ func (p *Pane) begin(what string, req capture.Request, compare bool) *capture.Wa
 func (p *Pane) stop() tea.Cmd {
 	p.env.Tasks.Cancel(p.id, "capture")
 	p.mode = p.run.back
-	what := p.run.what
+	what, exec := p.run.what, isExec(p.run.req.Kind)
 	p.run = nil
+	if exec {
+		return pane.Toast(live.Info, "stopped the "+what+": the command in the container ends")
+	}
 	return pane.Toast(live.Info, "stopped the "+what+": the request was closed, the target's profiler ends with it")
 }
 

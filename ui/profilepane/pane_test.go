@@ -11,6 +11,7 @@ import (
 	tea "charm.land/bubbletea/v2"
 	"github.com/google/pprof/profile"
 
+	"midwatch/action"
 	"midwatch/k8s"
 	"midwatch/profiles"
 	"midwatch/profiles/capture"
@@ -29,6 +30,10 @@ type source struct {
 	earlier []*capture.Profile
 	block   bool // Take waits for its end
 	gives   *profiles.Profile
+
+	py      *capture.Python // what Look finds
+	image   string
+	helpers []string // ephemeral containers that were planned
 }
 
 func pod(n int, revision string, ready bool) capture.Pod {
@@ -104,6 +109,35 @@ func (s *source) SetKey(_ capture.Target, header, key string) {
 }
 func (s *source) SetPort(capture.Target, int, string)         { s.keys = append(s.keys, "port") }
 func (s *source) Earlier(*capture.Profile) []*capture.Profile { return s.earlier }
+
+func (s *source) Look(context.Context, capture.Target, capture.Request) (*capture.Python, error) {
+	s.bench.OffUI("looking into a container")
+	if s.err != nil {
+		return nil, s.err
+	}
+	if len(s.helpers) > 0 {
+		s.py.Container, s.py.PySpy = "midwatch-py-x", "0.4.2"
+	}
+	return s.py, nil
+}
+
+func (s *source) PlanExec(t capture.Target, req capture.Request, py *capture.Python) (*action.Plan, capture.Wait, error) {
+	s.bench.OffUI("planning")
+	if _, why := py.Ways(req.Kind); why != nil {
+		return nil, nil, why
+	}
+	plan := action.New(action.Plan{Verb: "profile", Title: "Take the " + string(req.Kind) + " profile?"}, action.Steps{Apply: func(context.Context) error { return nil }})
+	return plan, func(ctx context.Context, w *capture.Watch) (*capture.Profile, error) { return s.Take(ctx, t, req, w) }, nil
+}
+
+func (s *source) PlanHelper(_ context.Context, _ capture.Target, of, image string) (*action.Plan, func(context.Context) error, error) {
+	s.bench.OffUI("planning")
+	s.helpers = append(s.helpers, image+" beside "+of)
+	plan := action.New(action.Plan{Verb: "add ephemeral container", Title: "Add it?"}, action.Steps{Apply: func(context.Context) error { return nil }})
+	return plan, func(context.Context) error { return nil }, nil
+}
+
+func (s *source) Image(context.Context, capture.Target) string { return s.image }
 
 // cpu is a profile of the shop's cart; regressed as the new revision is.
 func cpu(regressed bool, wobble int) *profiles.Profile {
@@ -321,4 +355,83 @@ func TestPodsAndSeconds(t *testing.T) {
 	if len(s.takes) != 1 || s.takes[0].Seconds != 20 || !strings.Contains(b.Pane.Title(), "cart-old-1") {
 		t.Errorf("took %+v, %s", s.takes, b.Pane.Title())
 	}
+}
+
+// python is a pod without an endpoint; what is in its container is py.
+func python(py capture.Python) *source {
+	py.Container, py.Of, py.UID, py.OfUID, py.Shell = "app", "app", -1, -1, true
+	return &source{py: &py}
+}
+
+// choose moves from the top to a kind.
+func choose(b *panetest.Bench, k capture.Kind) *panetest.Bench {
+	for _, s := range capture.Specs() {
+		if s.Kind == k {
+			break
+		}
+		b.Press("j")
+	}
+	return b
+}
+
+// TestPythonByACommand confirms the command, waits for its profile, and takes
+// it with the other clock.
+func TestPythonByACommand(t *testing.T) {
+	s := python(capture.Python{PID: 1, Pythons: 1, Version: "3.12", PySpy: "0.4.2"})
+	b := open(t, s)
+	choose(b, capture.PyCPU)
+	b.Golden("python chosen")
+	b.Press("enter")
+	if ask := panetest.Last[pane.ConfirmMsg](b); ask.Plan.Title != "Take the py-cpu profile?" || len(s.takes) != 0 {
+		t.Fatalf("asked %+v after %v", ask, s.takes)
+	}
+	b.Do(panetest.Last[pane.ConfirmMsg](b).Then)
+	if len(s.takes) != 1 || s.takes[0].Kind != capture.PyCPU || s.takes[0].Seconds != 10 {
+		t.Fatalf("took %+v", s.takes)
+	}
+	b.Golden("python profile")
+	b.Press("w").Do(panetest.Last[pane.ConfirmMsg](b).Then)
+	if len(s.takes) != 2 || s.takes[1].Kind != capture.PyWall {
+		t.Fatalf("took %+v", s.takes)
+	}
+	b.Press("d")
+	if pick := panetest.Last[pane.PickMsg](b); !strings.Contains(pick.Items[0].Disabled, "one by one") {
+		t.Errorf("offered %+v", pick.Items)
+	}
+}
+
+// TestAnEphemeralContainer is asked for where there is no profiler.
+func TestAnEphemeralContainer(t *testing.T) {
+	for _, image := range []string{"", "registry.example.com/tools/py-spy:0.4"} {
+		s := python(capture.Python{PID: 1, Pythons: 1, Version: "3.12"})
+		s.image = image
+		b := open(t, s)
+		choose(b, capture.PyCPU).Press("enter")
+		if image == "" {
+			b.Golden("no profiler")
+			prompt := panetest.Last[pane.PromptMsg](b)
+			if !strings.Contains(prompt.Title, "ephemeral container") || prompt.Check(" ") == "" {
+				t.Fatalf("asked %+v", prompt)
+			}
+			b.Do(func() tea.Cmd { return prompt.Done("typed:1") })
+		}
+		b.Do(panetest.Last[pane.ConfirmMsg](b).Then)
+		if ask := panetest.Last[pane.ConfirmMsg](b); ask.Plan.Title != "Take the py-cpu profile?" {
+			t.Fatalf("asked %+v", ask)
+		}
+		b.Do(panetest.Last[pane.ConfirmMsg](b).Then)
+		if want := map[string]string{"": "typed:1 beside app"}[image]; len(s.takes) != 1 || image == "" && s.helpers[0] != want {
+			t.Errorf("took %+v with %v", s.takes, s.helpers)
+		}
+	}
+}
+
+// TestLookingIntoAContainerCanFail stays in the chooser.
+func TestLookingIntoAContainerCanFail(t *testing.T) {
+	s := python(capture.Python{})
+	b := open(t, s)
+	choose(b, capture.PyWall)
+	s.err = &capture.Error{Cause: capture.ReadOnly, Kind: capture.PyWall, Pod: pod(1, "new", true).Pod, Why: "it takes a command in the container, and midwatch is read-only", Next: ":unlock 10m first (or start with --write)"}
+	b.Press("enter").Golden("read-only")
+	b.Boxed()
 }

@@ -1,6 +1,7 @@
 package profilepane
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -16,7 +17,7 @@ func (p *Pane) viewProgress(env *pane.Env, r pane.Rect) string {
 	at := p.run.watch.Progress()
 	line := widget.NewJoin(env.Styles)
 	line.Add(theme.Title, p.run.what)
-	line.Add(theme.Info, string(at.Stage))
+	line.Add(theme.Info, cmp.Or(p.run.says, string(at.Stage)))
 	if at.Attempt > 1 {
 		line.Add(theme.Warn, fmt.Sprintf("attempt %d", at.Attempt))
 	}
@@ -27,6 +28,10 @@ func (p *Pane) viewProgress(env *pane.Env, r pane.Rect) string {
 	}
 	pause := p.run.req.Pause()
 	out = append(out, nil, widget.Say(theme.Muted, "The profiler "+pause.String()+". esc stops it at once."))
+	if s, ok := capture.Of(p.run.req.Kind); ok && s.Note != "" {
+		out = append(out, nil)
+		out = append(out, widget.Say(theme.Muted, s.Note).Wrap(max(r.W, 1), 0)...)
+	}
 	return widget.Lines(env.Styles, out, r.W, r.H)
 }
 

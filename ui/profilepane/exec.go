@@ -1,0 +1,184 @@
+package profilepane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	tea "charm.land/bubbletea/v2"
+
+	"midwatch/action"
+	"midwatch/profiles/capture"
+	"midwatch/ui/pane"
+)
+
+// How long looking into a container and the start of an ephemeral one may
+// take; the captures themselves have [captureWithin].
+const (
+	lookWithin   = time.Minute
+	helperWithin = 2 * time.Minute
+)
+
+// lookedMsg is what was found in a container: a plan to take the profile, or
+// why there is none and with which image there could be one.
+type lookedMsg struct {
+	target capture.Target
+	req    capture.Request
+	plan   *action.Plan
+	wait   capture.Wait
+	err    error
+	// helps says that an ephemeral container beside the container of would
+	// help; image is the one the settings name.
+	helps     bool
+	of, image string
+}
+
+// helperMsg is the plan of an ephemeral container, and what waits for it.
+type helperMsg struct {
+	target  capture.Target
+	req     capture.Request
+	plan    *action.Plan
+	running func(context.Context) error
+	err     error
+}
+
+// helperUpMsg is how its start went.
+type helperUpMsg struct {
+	target capture.Target
+	req    capture.Request
+	err    error
+}
+
+// execPlan looks into the container and plans the command that takes the
+// profile.
+func (p *Pane) execPlan(target capture.Target, req capture.Request) tea.Cmd {
+	what := fmt.Sprintf("%s of %s", req.Kind, target.Pod.Name)
+	p.begin(what, req, false)
+	p.run.says = "looking for a profiler in the container"
+	return pane.Run(p.env.Tasks, p.id, "capture", "look into "+target.Pod.String(), lookWithin, func(ctx context.Context) (tea.Msg, error) {
+		msg := lookedMsg{target: target, req: req}
+		py, err := p.src.Look(ctx, target, req)
+		if err != nil {
+			msg.err = err
+			return msg, nil
+		}
+		msg.plan, msg.wait, msg.err = p.src.PlanExec(target, req, py)
+		var why *capture.Error
+		if errors.As(msg.err, &why) && why.Helps() && py.Container == py.Of {
+			msg.helps, msg.of, msg.image = true, py.Of, p.src.Image(ctx, target)
+		}
+		return msg, nil
+	})
+}
+
+// looked goes on with what was found: the plan to confirm, or an ephemeral
+// container first.
+func (p *Pane) looked(msg lookedMsg) tea.Cmd {
+	p.rest()
+	switch {
+	case msg.err == nil:
+		return pane.Send(pane.ConfirmMsg{Plan: msg.plan, Then: func() tea.Cmd { return p.follow(msg) }})
+	case msg.helps && msg.image != "":
+		return p.planHelper(msg, msg.image)
+	}
+	p.failed = line(msg.err)
+	if !msg.helps {
+		return nil
+	}
+	return pane.Send(pane.PromptMsg{
+		Title: "Image with py-spy for an ephemeral container in " + msg.target.Pod.Name + " (esc: none)",
+		Check: func(text string) string {
+			if text = strings.TrimSpace(text); text == "" || strings.ContainsAny(text, " '\"") {
+				return "type an image, such as registry.example.com/tools/py-spy:0.4"
+			}
+			return ""
+		},
+		Done: func(text string) tea.Cmd { return p.planHelper(msg, strings.TrimSpace(text)) },
+	})
+}
+
+// rest ends the progress and goes back to where the capture was asked for.
+func (p *Pane) rest() {
+	if p.run != nil {
+		p.mode = p.run.back
+	}
+	p.run, p.failed = nil, ""
+}
+
+// follow waits for the profile of a command that the gate has begun.
+func (p *Pane) follow(msg lookedMsg) tea.Cmd {
+	what := fmt.Sprintf("%s of %s", msg.req.Kind, msg.target.Pod.Name)
+	w := p.begin(what, msg.req, false)
+	return pane.Run(p.env.Tasks, p.id, "capture", "take the "+what, captureWithin, func(ctx context.Context) (tea.Msg, error) {
+		got, err := msg.wait(ctx, w)
+		return takenMsg{got, err}, nil
+	})
+}
+
+// planHelper plans the ephemeral container.
+func (p *Pane) planHelper(msg lookedMsg, image string) tea.Cmd {
+	p.failed = ""
+	return pane.Run(p.env.Tasks, p.id, "capture", "plan an ephemeral container", lookWithin, func(ctx context.Context) (tea.Msg, error) {
+		plan, running, err := p.src.PlanHelper(ctx, msg.target, msg.of, image)
+		return helperMsg{msg.target, msg.req, plan, running, err}, nil
+	})
+}
+
+// helper asks for the ephemeral container, and waits for it once it was added.
+func (p *Pane) helper(msg helperMsg) tea.Cmd {
+	if msg.err != nil {
+		p.failed = line(msg.err)
+		return nil
+	}
+	return pane.Send(pane.ConfirmMsg{Plan: msg.plan, Then: func() tea.Cmd {
+		p.begin("py-spy for "+msg.target.Pod.Name, msg.req, false)
+		p.run.says = "waiting for the ephemeral container to run"
+		return pane.Run(p.env.Tasks, p.id, "capture", "wait for the ephemeral container", helperWithin, func(ctx context.Context) (tea.Msg, error) {
+			return helperUpMsg{msg.target, msg.req, msg.running(ctx)}, nil
+		})
+	}})
+}
+
+// helperUp takes the profile through the ephemeral container.
+func (p *Pane) helperUp(msg helperUpMsg) tea.Cmd {
+	p.rest()
+	if msg.err != nil {
+		p.failed = line(msg.err)
+		return nil
+	}
+	return p.execPlan(msg.target, msg.req)
+}
+
+// askProcess asks which process to look at.
+func (p *Pane) askProcess() tea.Cmd {
+	return pane.Send(pane.PromptMsg{
+		Title: "PID of the Python process in the container (empty: the busiest)",
+		Check: func(text string) string {
+			if n, err := strconv.Atoi(strings.TrimSpace(text)); strings.TrimSpace(text) != "" && (err != nil || n < 1) {
+				return "type the number of a process"
+			}
+			return ""
+		},
+		Done: func(text string) tea.Cmd {
+			p.pid, _ = strconv.Atoi(strings.TrimSpace(text)) // 0 for none
+			return nil
+		},
+	})
+}
+
+// isExec says that a kind runs a command in the container.
+func isExec(k capture.Kind) bool {
+	s, _ := capture.Of(k)
+	return s.Exec
+}
+
+// notExec is why a kind cannot be taken of several pods at once.
+func notExec(k capture.Kind) string {
+	if isExec(k) {
+		return "a command in a container is confirmed one by one: take it twice, and compare with an earlier capture"
+	}
+	return ""
+}
