@@ -98,8 +98,8 @@ func Candidates(pod *corev1.Pod, workload string, rules []Rule) []Endpoint {
 	return c.all
 }
 
-// matching is the first rule for the pod.
-func matching(pod *corev1.Pod, workload string, rules []Rule) (Rule, bool) {
+// matching is the first rule for the pod; the zero rule when there is none.
+func matching(pod *corev1.Pod, workload string, rules []Rule) Rule {
 	for _, r := range rules {
 		if r.Match != "" {
 			if ok, err := path.Match(r.Match, pod.Namespace+"/"+workload); err != nil || !ok {
@@ -109,9 +109,9 @@ func matching(pod *corev1.Pod, workload string, rules []Rule) (Rule, bool) {
 		if r.Selector != nil && !r.Selector.Matches(labels.Set(pod.Labels)) {
 			continue
 		}
-		return r, true
+		return r
 	}
-	return Rule{}, false
+	return Rule{}
 }
 
 type candidates struct {
@@ -134,7 +134,7 @@ func (c *candidates) add(e Endpoint) {
 }
 
 func (c *candidates) settings(workload string, rules []Rule) {
-	c.rule, _ = matching(c.pod, workload, rules)
+	c.rule = matching(c.pod, workload, rules)
 	if c.rule.Port != "" {
 		c.add(Endpoint{Port: c.number(c.rule.Port), From: "settings"})
 	}

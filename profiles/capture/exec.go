@@ -41,7 +41,6 @@ type session struct {
 	began     time.Time
 	ended     chan struct{}
 
-	once    sync.Once
 	mu      sync.Mutex
 	why     error // who stopped it
 	profile *Profile

@@ -52,7 +52,7 @@ func (t *Taker) Image(ctx context.Context, target Target) string {
 	if err != nil {
 		return ""
 	}
-	rule, _ := matching(pod, owner(target), t.o.Rules)
+	rule := matching(pod, owner(target), t.o.Rules)
 	return rule.PySpy
 }
 

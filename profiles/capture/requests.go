@@ -45,7 +45,7 @@ type counting struct {
 
 // count begins to count the requests of a timed capture, if a metric is named.
 func (t *Taker) count(ctx context.Context, target Target, pod *corev1.Pod, req Request) *counting {
-	rule, _ := matching(pod, owner(target), t.o.Rules)
+	rule := matching(pod, owner(target), t.o.Rules)
 	metric := cmp.Or(req.Metric, rule.Requests)
 	c := &counting{taker: t, target: target, metric: metric}
 	if metric == "" {
