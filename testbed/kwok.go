@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,14 +20,17 @@ import (
 const kwokName = "kwok"
 
 // kwokKinds are the kinds of kwok's that the bed uses through the API, so that
-// a test can add one of its own.
+// a test can add one of its own. Stages are not among them: kwok keeps what it
+// has read of them by the version of its list, and may do so when the list has
+// arrived and only some of its stages have been looked at. It then plays
+// without the others until the API server is started again.
 var kwokKinds = []string{
-	"Stage", "ClusterPortForward", "PortForward", "ClusterExec", "Exec",
+	"ClusterPortForward", "PortForward", "ClusterExec", "Exec",
 	"ClusterLogs", "Logs", "ClusterAttach", "Attach",
 }
 
-// startNodes gives the cluster nodes: kwok, its kinds, the stages that pods and
-// nodes go through, and the node objects themselves.
+// startNodes gives the cluster nodes: kwok, its kinds and stages, and the node
+// objects themselves.
 func (b *Bed) startNodes(ctx context.Context) error {
 	if err := b.applyKwokObjects(ctx); err != nil {
 		return err
@@ -36,7 +40,11 @@ func (b *Bed) startNodes(ctx context.Context) error {
 		return err
 	}
 	config := b.file("kwok.yaml")
-	if err := os.WriteFile(config, []byte(b.kwokConfig()), 0o600); err != nil {
+	text, err := b.kwokConfig()
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write kwok's configuration: %w", err)
 	}
 	port := strconv.Itoa(b.ports.kubelet)
@@ -63,44 +71,44 @@ func (b *Bed) startNodes(ctx context.Context) error {
 	return b.waitNodes(ctx)
 }
 
-// kwokConfig is what kwok has no flags for. With its usual 4 workers at a time
-// the API server's latency decides how fast thousands of pods become ready.
-func (b *Bed) kwokConfig() string {
+// kwokConfig is the stages that nodes and pods go through and what kwok has no
+// flags for. With its usual 4 workers at a time the API server's latency decides
+// how fast thousands of pods become ready.
+func (b *Bed) kwokConfig() (string, error) {
 	workers := 4
 	if b.opts.ManyPods {
 		workers = 32
 	}
-	return fmt.Sprintf(`apiVersion: config.kwok.x-k8s.io/v1alpha1
+	docs := []string{fmt.Sprintf(`apiVersion: config.kwok.x-k8s.io/v1alpha1
 kind: KwokConfiguration
 options:
   podPlayStageParallelism: %d
-`, workers)
+`, workers)}
+	stage := filepath.Join(b.binaries.KwokDir, "kustomize", "stage", "node")
+	nodes, err := readAll(
+		filepath.Join(stage, "fast", "node-initialize.yaml"),
+		filepath.Join(stage, "heartbeat-with-lease", "node-heartbeat-with-lease.yaml"))
+	if err != nil {
+		return "", err
+	}
+	pods, err := podStages()
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(slices.Concat(docs, nodes, pods), "\n---\n"), nil
 }
 
-// applyKwokObjects applies kwok's CRDs and node stages, from its module, and
-// the pod stages, which are ours.
+// applyKwokObjects applies kwok's CRDs, from its module, and the objects that
+// say how exec and logs are answered.
 func (b *Bed) applyKwokObjects(ctx context.Context) error {
-	kustomize := filepath.Join(b.binaries.KwokDir, "kustomize")
-	crds, err := filepath.Glob(filepath.Join(kustomize, "crd", "bases", "*.yaml"))
+	crds, err := filepath.Glob(filepath.Join(b.binaries.KwokDir, "kustomize", "crd", "bases", "*.yaml"))
 	if err != nil || len(crds) == 0 {
-		return fmt.Errorf("find kwok's CRDs in %s: none there (%v)", kustomize, err)
+		return fmt.Errorf("find kwok's CRDs in %s: none there (%v)", b.binaries.KwokDir, err)
 	}
-	files := append(crds,
-		filepath.Join(kustomize, "stage", "node", "fast", "node-initialize.yaml"),
-		filepath.Join(kustomize, "stage", "node", "heartbeat-with-lease", "node-heartbeat-with-lease.yaml"))
-	var docs []string
-	for _, file := range files {
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return fmt.Errorf("read kwok's objects: %w", err)
-		}
-		docs = append(docs, string(data))
-	}
-	stages, err := podStages()
+	docs, err := readAll(crds...)
 	if err != nil {
 		return err
 	}
-	docs = append(docs, stages...)
 	if err := b.logFiles().writeShared(time.Now()); err != nil {
 		return err
 	}
@@ -109,6 +117,19 @@ func (b *Bed) applyKwokObjects(ctx context.Context) error {
 		return fmt.Errorf("apply kwok's objects: %w", err)
 	}
 	return nil
+}
+
+// readAll returns the texts of files of kwok's module.
+func readAll(files ...string) ([]string, error) {
+	var docs []string
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return nil, fmt.Errorf("read kwok's objects: %w", err)
+		}
+		docs = append(docs, string(data))
+	}
+	return docs, nil
 }
 
 // localExec runs what is exec'ed in a pod on this machine, as the user who runs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -60,8 +61,10 @@ func (b *Bed) waitEvery(ctx context.Context, interval time.Duration, fn func(ctx
 
 // WaitRollout waits until the Deployment's newest template has rolled out
 // completely, as the Deployment controller defines it.
+//
+// The error of giving up tells what its pods were at.
 func (b *Bed) WaitRollout(ctx context.Context, namespace, name string) error {
-	return b.Wait(ctx, func(ctx context.Context) error {
+	err := b.Wait(ctx, func(ctx context.Context) error {
 		d, err := b.Client().AppsV1().Deployments(namespace).Get(ctx, name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -74,6 +77,30 @@ func (b *Bed) WaitRollout(ctx context.Context, namespace, name string) error {
 		}
 		return nil
 	})
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w\nits namespace's pods:\n%s", err, b.podsOf(namespace))
+}
+
+// podsOf tells in a line for each pod of a namespace how far it has come. It
+// explains a failure, so it has time of its own.
+func (b *Bed) podsOf(namespace string) string {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	pods, err := b.Client().CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Sprintf("  | (%v)", err)
+	}
+	var lines strings.Builder
+	for _, p := range pods.Items {
+		fmt.Fprintf(&lines, "  | %s on %q, %s", p.Name, p.Spec.NodeName, p.Status.Phase)
+		for _, c := range p.Status.Conditions {
+			fmt.Fprintf(&lines, ", %s %s since %s", c.Type, c.Status, c.LastTransitionTime.Format(time.TimeOnly))
+		}
+		lines.WriteByte('\n')
+	}
+	return strings.TrimRight(lines.String(), "\n")
 }
 
 func rolledOut(d *appsv1.Deployment) bool {
