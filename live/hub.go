@@ -53,12 +53,14 @@ type Hub struct {
 	recheck  map[Topic]time.Time
 	interval time.Duration
 	last     time.Time     // when the last batch was handed out
+	row      int           // batches handed out with no quiet moment between them
 	notable  bool          // something dirty must not wait for the interval
 	wake     chan struct{} // buffered by one: "look again"
 }
 
 // NewHub makes a hub that hands out at most one batch an interval (100 ms
-// when interval is 0).
+// when interval is 0), and fewer, down to two a second, while changes go on
+// without a pause, as in a rollout of many pods.
 func NewHub(clock Clock, interval time.Duration) *Hub {
 	if interval <= 0 {
 		interval = 100 * time.Millisecond
@@ -207,10 +209,30 @@ func (h *Hub) due() (topics []Topic, wait time.Duration) {
 		}
 		return nil, max(next.Sub(now), time.Millisecond)
 	}
-	if left := h.last.Add(h.interval).Sub(now); !h.notable && left > 0 {
+	pause := h.pause()
+	if left := h.last.Add(pause).Sub(now); !h.notable && left > 0 {
 		return nil, left
 	}
+	if h.notable || now.Sub(h.last) > pause+h.interval {
+		h.row = 0
+	}
+	h.row++
 	return h.take(), 0
+}
+
+const (
+	// promptly is how many batches in a row keep the interval.
+	promptly = 3
+	// sustained is the longest pause between batches while changes go on and
+	// on: an eye follows two a second, and each is bytes on somebody's link.
+	sustained = 500 * time.Millisecond
+)
+
+// pause is how long after the last batch the next one may come: the interval,
+// and more the longer there has always been something waiting.
+func (h *Hub) pause() time.Duration {
+	grown := h.interval * time.Duration(max(1, h.row-promptly+1))
+	return max(h.interval, min(grown, sustained))
 }
 
 // expire marks the topics whose time has come and returns the next such time.

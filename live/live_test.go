@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -87,6 +88,57 @@ func TestNextCoalescesAndHandsOutTheLatest(t *testing.T) {
 	clock.advance(100 * time.Millisecond)
 	if b := <-got; b[board].Value != 2 || builds != 2 {
 		t.Fatalf("1000 events must make one build, made %d: %v", builds-1, b)
+	}
+}
+
+func TestPausesGrowWhileChangesGoOn(t *testing.T) {
+	clock := newFakeClock()
+	hub := NewHub(clock, 100*time.Millisecond)
+	builds := 0
+	hub.Provide("board", counting(&builds))
+	hub.Want(Topic{Name: "board"})
+	<-hub.wake
+	if _, err := hub.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	next := func() time.Duration {
+		hub.Dirty("board")
+		<-hub.wake // so that Next sleeps once and not twice
+		got := make(chan error)
+		go func() { _, err := hub.Next(t.Context()); got <- err }()
+		d := <-clock.armed
+		clock.advance(d)
+		if err := <-got; err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	var pauses []time.Duration
+	for range 10 {
+		pauses = append(pauses, next()/time.Millisecond)
+	}
+	if want := []time.Duration{100, 100, 100, 200, 300, 400, 500, 500, 500, 500}; !slices.Equal(pauses, want) {
+		t.Errorf("paused %d ms, want %d", pauses, want)
+	}
+	hub.Notable("board")
+	<-hub.wake
+	if _, err := hub.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := next(); d != 100*time.Millisecond {
+		t.Errorf("after something notable it paused %v", d)
+	}
+	for range 10 {
+		next()
+	}
+	clock.advance(time.Second) // a quiet moment
+	hub.Dirty("board")
+	<-hub.wake
+	if _, err := hub.Next(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if d := next(); d != 100*time.Millisecond {
+		t.Errorf("after a quiet moment it paused %v", d)
 	}
 }
 
