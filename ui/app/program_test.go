@@ -157,6 +157,34 @@ func TestProgramEndsCleanly(t *testing.T) {
 	}
 }
 
+func TestColoursAreShortOnASlowLink(t *testing.T) {
+	const trueColour, shortColour = "38;2;", "38;5;"
+	for name, c := range map[string]struct {
+		env          string
+		want, wantNo string
+	}{
+		"at the machine": {"SSH_TTY=", trueColour, shortColour},
+		"over SSH":       {"SSH_TTY=/dev/pts/1", shortColour, trueColour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t)
+			realTime(r)
+			r.opts.Theme.Color = true
+			s, result := program(t, t.Context(), r.opts, "COLORTERM=truecolor", c.env)
+			s.until("checkout")
+			s.until(c.want)
+			s.press("q")
+			if err := wait(t, result); err != nil {
+				t.Error(err)
+			}
+			s.until(leaveScreen)
+			if strings.Contains(s.text(), c.wantNo) {
+				t.Errorf("colours written as %s", c.wantNo)
+			}
+		})
+	}
+}
+
 func TestACrashRestoresTheTerminal(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	r := newRig(t)

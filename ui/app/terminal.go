@@ -1,10 +1,12 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"time"
 
@@ -13,9 +15,10 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// framesPerSecond is how often at most the screen is written. The renderer
-// wakes up that often also while nothing happens.
-const framesPerSecond = 30
+// framesPerSecond is how often at most the screen is written: a key waits for
+// the next of these moments, 13 ms at most. The renderer wakes up that often
+// also while nothing happens, which is most of what an idle console costs.
+const framesPerSecond = 75
 
 // Terminal is where the console is shown.
 type Terminal struct {
@@ -70,8 +73,8 @@ func Run(ctx context.Context, opts Options, t Terminal) error {
 	if t.Out != nil {
 		program = append(program, tea.WithOutput(t.Out))
 	}
-	if !opts.Theme.Color {
-		program = append(program, tea.WithColorProfile(colorprofile.ASCII))
+	if p, limited := opts.profile(t); limited {
+		program = append(program, tea.WithColorProfile(p))
 	}
 	p := tea.NewProgram(m, program...)
 	// SIGHUP and SIGTERM end ctx; quitting like a key press restores the screen.
@@ -89,6 +92,19 @@ func Run(ctx context.Context, opts Options, t Terminal) error {
 		return fmt.Errorf("the screen: %w", err)
 	}
 	return nil
+}
+
+// profile is how many colours are used where that is fewer than the terminal
+// has. Half of what a frame with true colours writes are their names: on a slow
+// link the 256 that take half as many bytes have to do.
+func (o Options) profile(t Terminal) (p colorprofile.Profile, limited bool) {
+	switch {
+	case !o.Theme.Color:
+		return colorprofile.ASCII, true
+	case o.SlowLink && colorprofile.Detect(cmp.Or[io.Writer](t.Out, os.Stdout), t.Env) == colorprofile.TrueColor:
+		return colorprofile.ANSI256, true
+	}
+	return 0, false
 }
 
 // endWithin is how long the end of the console waits for its tasks, which
