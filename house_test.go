@@ -70,6 +70,9 @@ func isPane(path string) bool {
 	return ok && strings.HasSuffix(name, "pane") && name != "pane"
 }
 
+// testHelpers are packages that only tests import.
+var testHelpers = []string{"ui/panetest", "ui/uitest", "ui/app/apptest", "flags/launchdarkly/ldtest", "flags/ofrep/ofreptest"}
+
 var houseRules = []rule{
 	{
 		why:    "foreign stands on the standard library alone",
@@ -153,6 +156,11 @@ var houseRules = []rule{
 		why:    "the demo world is for the command line and tests",
 		covers: func(p string) bool { return own(p) && p != "midwatch" && !under(p, "cli", "demo", "screenshots") },
 		denies: func(p string, _ listed) bool { return under(p, "demo") },
+	},
+	{
+		why:    "servers and benches of tests are for tests",
+		covers: func(p string) bool { return own(p) && !under(p, testHelpers...) },
+		denies: func(p string, _ listed) bool { return under(p, testHelpers...) },
 	},
 	{
 		why:    "the product stands without the testbed",

@@ -6,28 +6,17 @@ import (
 
 	"midwatch/action"
 	"midwatch/flags"
+	"midwatch/flags/launchdarkly/ldtest"
 	"midwatch/live"
 	"midwatch/secret"
 )
 
-func (a *account) many(n int) {
-	for i := range n {
-		a.add(fmt.Sprintf("flag-%04d", i), i%7 != 0, func(e object) {
-			e["rules"] = []any{object{"_id": "r1", "variation": 1, "clauses": []any{
-				object{"attribute": "region", "op": "in", "values": []any{"eu", "uk"}, "contextKind": "user"},
-				object{"attribute": "version", "op": "semVerGreaterThan", "values": []any{"1.2.3"}, "contextKind": "user"},
-			}}}
-			e["fallthrough"] = object{"rollout": object{"variations": []any{object{"variation": 0, "weight": 25000}, object{"variation": 1, "weight": 75000}}}}
-		})
-	}
-}
-
 func benchProvider(b *testing.B, flags int) *Provider {
 	b.Helper()
-	a := newAccount(b)
-	a.many(flags)
+	a := ldtest.New(b)
+	a.Many(flags)
 	clock := live.SystemClock{}
-	p, err := New(Options{Name: "ld", Address: a.URL, Stream: a.URL, Project: "shop", Environment: "production", Token: secret.New(apiToken), Lock: action.NewLock(clock, "c", ""), Clock: clock})
+	p, err := New(Options{Name: "ld", Address: a.URL, Stream: a.URL, Project: "shop", Environment: "production", Token: secret.New(ldtest.APIToken), Lock: action.NewLock(clock, "c", ""), Clock: clock})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -19,6 +19,7 @@ import (
 
 	"midwatch/action"
 	"midwatch/flags"
+	"midwatch/flags/launchdarkly/ldtest"
 	"midwatch/foreign"
 	"midwatch/live"
 	"midwatch/secret"
@@ -40,7 +41,10 @@ type console struct {
 	logMu   *sync.Mutex
 }
 
-func open(t *testing.T, a *account, adjust ...func(*Options)) *console {
+// soon is a bound for what takes milliseconds on a quiet machine.
+const soon = 20 * time.Second
+
+func open(t *testing.T, a *ldtest.Account, adjust ...func(*Options)) *console {
 	t.Helper()
 	clock := live.SystemClock{}
 	lock := action.NewLock(clock, "prod-eu", "c1")
@@ -48,7 +52,7 @@ func open(t *testing.T, a *account, adjust ...func(*Options)) *console {
 	try := true
 	o := Options{
 		Name: "launchdarkly", Address: a.URL, Stream: a.URL, Project: "shop", Environment: "production",
-		Token: secret.New(apiToken), TokenFrom: "$LD_TOKEN", DryRun: &try, Lock: lock, Clock: clock,
+		Token: secret.New(ldtest.APIToken), TokenFrom: "$LD_TOKEN", DryRun: &try, Lock: lock, Clock: clock,
 		Log: func(s foreign.Text) { c.logMu.Lock(); defer c.logMu.Unlock(); c.log.WriteString(s.String() + "\n") },
 	}
 	for _, f := range adjust {
@@ -139,9 +143,9 @@ func next(t *testing.T, events <-chan flags.Event, what string, ok func(flags.Ev
 }
 
 func TestToggleClimbsTheLadderAndUndoes(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
-	a.set(func() { a.series = []object{{"time": 1, "0": 90, "1": 10}} })
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
+	a.Set(func() { a.Series = []ldtest.Object{{"time": 1, "0": 90, "1": 10}} })
 	c := open(t, a)
 	pinned := &flags.EvalContext{TargetingKey: "u1"}
 	prop, err := c.Plan(t.Context(), edit(flags.TurnOff, "checkout-v2"), pinned)
@@ -158,12 +162,12 @@ func TestToggleClimbsTheLadderAndUndoes(t *testing.T) {
 	if got := c.gate.Effective(prop.Plan); got != action.DangerReason {
 		t.Errorf("danger %v", got)
 	}
-	if _, err := c.gate.Run(t.Context(), prop.Plan, confirmed); !errors.Is(err, action.ErrLocked) || len(a.sent()) != 0 {
-		t.Fatalf("locked: %v, sent %q", err, a.sent())
+	if _, err := c.gate.Run(t.Context(), prop.Plan, confirmed); !errors.Is(err, action.ErrLocked) || len(a.Sent()) != 0 {
+		t.Fatalf("locked: %v, sent %q", err, a.Sent())
 	}
 	c.lock.Open()
 	// Without counts there is no traffic to wait for.
-	a.set(func() { a.series = nil })
+	a.Set(func() { a.Series = nil })
 	prop, text, err := c.carry(t, edit(flags.TurnOff, "checkout-v2"), pinned)
 	if err != nil {
 		t.Fatal(err)
@@ -176,13 +180,13 @@ func TestToggleClimbsTheLadderAndUndoes(t *testing.T) {
 	if s := prop.Ladder.Step(flags.StepTraffic); s.State != flags.StepSkipped || s.Text == "" {
 		t.Errorf("traffic: %+v", s)
 	}
-	if a.on("checkout-v2") {
+	if a.On("checkout-v2") {
 		t.Error("it is still on")
 	}
-	if got := a.sent(); len(got) != 2 || !strings.HasSuffix(got[0], "?dryRun=true") || strings.Contains(got[1], "dryRun") {
+	if got := a.Sent(); len(got) != 2 || !strings.HasSuffix(got[0], "?dryRun=true") || strings.Contains(got[1], "dryRun") {
 		t.Errorf("sent %q, want a dry run and the change", got)
 	}
-	if got := a.comments; len(got) != 1 || got[0] != "INC-42: checkout fails" {
+	if got := a.Comments; len(got) != 1 || got[0] != "INC-42: checkout fails" {
 		t.Errorf("comments %q", got)
 	}
 	undo, err := c.gate.Undo(t.Context())
@@ -196,22 +200,22 @@ func TestToggleClimbsTheLadderAndUndoes(t *testing.T) {
 	if text, _, err := c.gate.Verify(t.Context(), out); err != nil {
 		t.Fatalf("%v (%s)", err, text)
 	}
-	if !a.on("checkout-v2") {
+	if !a.On("checkout-v2") {
 		t.Error("the undo left it off")
 	}
 }
 
 func TestRolloutKeepsProportionsAndUndoIsExact(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true, func(e object) {
-		e["rules"] = []any{object{"_id": "r1", "description": "EU", "variation": 1, "clauses": []any{object{"attribute": "region", "op": "in", "values": []any{"eu"}, "contextKind": "user"}}}}
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true, func(e ldtest.Object) {
+		e["rules"] = []any{ldtest.Object{"_id": "r1", "description": "EU", "variation": 1, "clauses": []any{ldtest.Object{"attribute": "region", "op": "in", "values": []any{"eu"}, "contextKind": "user"}}}}
 	})
 	c := open(t, a)
 	c.lock.Open()
 	for _, rule := range []string{"", "r1"} {
 		e := edit(flags.SetRollout, "checkout-v2")
 		e.Percent, e.RuleID = 25, rule
-		before, err := json.Marshal(env(a.flags["checkout-v2"])["fallthrough"])
+		before, err := json.Marshal(ldtest.Env(a.Flags["checkout-v2"])["fallthrough"])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -240,7 +244,7 @@ func TestRolloutKeepsProportionsAndUndoIsExact(t *testing.T) {
 		if text, _, err := c.gate.Verify(t.Context(), out); err != nil {
 			t.Fatalf("%v (%s)", err, text)
 		}
-		after, err := json.Marshal(env(a.flags["checkout-v2"])["fallthrough"])
+		after, err := json.Marshal(ldtest.Env(a.Flags["checkout-v2"])["fallthrough"])
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -251,9 +255,9 @@ func TestRolloutKeepsProportionsAndUndoIsExact(t *testing.T) {
 }
 
 func TestRefusalsHaveTheirOwnWords(t *testing.T) {
-	once := func(f fault) func(*account) {
-		return func(a *account) {
-			a.fault = func(r *http.Request) *fault {
+	once := func(f ldtest.Fault) func(*ldtest.Account) {
+		return func(a *ldtest.Account) {
+			a.Fault = func(r *http.Request) *ldtest.Fault {
 				if r.Method == http.MethodPatch && !strings.Contains(r.URL.RawQuery, "dryRun") {
 					return &f
 				}
@@ -262,26 +266,26 @@ func TestRefusalsHaveTheirOwnWords(t *testing.T) {
 		}
 	}
 	for name, tc := range map[string]struct {
-		set  func(*account)
+		set  func(*ldtest.Account)
 		is   error
 		says string
 	}{
-		"approval required": {func(a *account) { a.approval = true }, flags.ErrApproval, "require approval"},
-		"a pending change":  {func(a *account) { a.pending = true }, flags.ErrPending, "scheduled"},
-		"rate limited": {once(fault{status: 429, header: map[string]string{"Retry-After": "7", "X-Ratelimit-Global-Remaining": "0"}, body: "{}"}),
+		"approval required": {func(a *ldtest.Account) { a.Approval = true }, flags.ErrApproval, "require approval"},
+		"a pending change":  {func(a *ldtest.Account) { a.Pending = true }, flags.ErrPending, "scheduled"},
+		"rate limited": {once(ldtest.Fault{Status: 429, Header: map[string]string{"Retry-After": "7", "X-Ratelimit-Global-Remaining": "0"}, Body: "{}"}),
 			nil, "rate limited, try again in 7s (the limit is shared by all tokens of the account)"},
-		"a role without the right": {once(fault{status: 403, body: `{"code":"forbidden","message":"access denied for updateOn"}`}), flags.ErrForbidden, "updateOn"},
-		"not understood":           {once(fault{status: 422, body: `{"message":"invalid_patch"}`}), nil, "midwatch's fault"},
-		"a web page":               {once(fault{status: 400, header: map[string]string{"Content-Type": "text/html"}, body: "<html>proxy " + apiToken + "</html>"}), nil, "HTTP 400"},
-		"a concurrent change": {once(fault{status: 409, body: `{"code":"optimistic_locking_error","message":"Conflict"}`}),
+		"a role without the right": {once(ldtest.Fault{Status: 403, Body: `{"code":"forbidden","message":"access denied for updateOn"}`}), flags.ErrForbidden, "updateOn"},
+		"not understood":           {once(ldtest.Fault{Status: 422, Body: `{"message":"invalid_patch"}`}), nil, "midwatch's fault"},
+		"a web page":               {once(ldtest.Fault{Status: 400, Header: map[string]string{"Content-Type": "text/html"}, Body: "<html>proxy " + ldtest.APIToken + "</html>"}), nil, "HTTP 400"},
+		"a concurrent change": {once(ldtest.Fault{Status: 409, Body: `{"code":"optimistic_locking_error","message":"Conflict"}`}),
 			flags.ErrConflict, "another change is being made"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := newAccount(t)
-			a.add("checkout-v2", true)
+			a := ldtest.New(t)
+			a.Add("checkout-v2", true)
 			c := open(t, a)
 			c.lock.Open()
-			a.set(func() { tc.set(a) })
+			a.Set(func() { tc.set(a) })
 			_, _, err := c.carry(t, edit(flags.TurnOff, "checkout-v2"), nil)
 			if err == nil || tc.is != nil && !errors.Is(err, tc.is) || !strings.Contains(err.Error(), tc.says) {
 				t.Fatalf("got %v, want %v with %q", err, tc.is, tc.says)
@@ -289,7 +293,7 @@ func TestRefusalsHaveTheirOwnWords(t *testing.T) {
 			if errors.Is(err, action.ErrUnsure) || strings.Contains(err.Error(), "canary") || strings.Contains(err.Error(), "<html") {
 				t.Errorf("got %v", err)
 			}
-			if !a.on("checkout-v2") {
+			if !a.On("checkout-v2") {
 				t.Error("it was changed all the same")
 			}
 		})
@@ -297,16 +301,16 @@ func TestRefusalsHaveTheirOwnWords(t *testing.T) {
 }
 
 func TestAConcurrentChangeIsTriedOnceMore(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
 	c := open(t, a)
 	c.lock.Open()
 	tries := 0
-	a.set(func() {
-		a.fault = func(r *http.Request) *fault {
+	a.Set(func() {
+		a.Fault = func(r *http.Request) *ldtest.Fault {
 			if r.Method == http.MethodPatch && !strings.Contains(r.URL.RawQuery, "dryRun") {
 				if tries++; tries == 1 {
-					return &fault{status: 409, body: `{"code":"conflict","message":"Conflict"}`}
+					return &ldtest.Fault{Status: 409, Body: `{"code":"conflict","message":"Conflict"}`}
 				}
 			}
 			return nil
@@ -322,9 +326,9 @@ func TestAConcurrentChangeIsTriedOnceMore(t *testing.T) {
 }
 
 func TestAPendingChangeCanBeBrokenWhenAskedTo(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
-	a.set(func() { a.pending = true })
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
+	a.Set(func() { a.Pending = true })
 	c := open(t, a)
 	c.lock.Open()
 	e := edit(flags.TurnOff, "checkout-v2")
@@ -341,14 +345,14 @@ func TestAPendingChangeCanBeBrokenWhenAskedTo(t *testing.T) {
 // TestALostAnswerIsReadBack breaks the connection after the change was made:
 // nothing is sent twice, and what the flag is then is the answer.
 func TestALostAnswerIsReadBack(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
 	c := open(t, a)
 	c.lock.Open()
-	a.set(func() {
-		a.fault = func(r *http.Request) *fault {
+	a.Set(func() {
+		a.Fault = func(r *http.Request) *ldtest.Fault {
 			if r.Method == http.MethodPatch && !strings.Contains(r.URL.RawQuery, "dryRun") {
-				return &fault{after: true}
+				return &ldtest.Fault{After: true}
 			}
 			return nil
 		}
@@ -360,32 +364,32 @@ func TestALostAnswerIsReadBack(t *testing.T) {
 	if s := prop.Ladder.Step(flags.StepAccepted); s.State != flags.StepDone || !strings.Contains(s.Text.String(), "the answer was lost") {
 		t.Errorf("accepted: %+v", s)
 	}
-	if got := a.sent(); len(got) != 2 {
+	if got := a.Sent(); len(got) != 2 {
 		t.Errorf("sent %q, want the dry run and one change", got)
 	}
 }
 
 func TestSomeoneElseWasThere(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
 	c := open(t, a)
 	c.lock.Open()
 	prop, err := c.Plan(t.Context(), edit(flags.TurnOff, "checkout-v2"), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.change("checkout-v2", func(e object) { e["fallthrough"] = object{"variation": 1} })
+	a.Change("checkout-v2", func(e ldtest.Object) { e["fallthrough"] = ldtest.Object{"variation": 1} })
 	if _, err := c.gate.Run(t.Context(), prop.Plan, confirmed); !errors.Is(err, action.ErrChanged) || !strings.Contains(err.Error(), "someone@example.com") {
 		t.Errorf("changed before the run: %v", err)
 	}
 	if _, _, err := c.carry(t, edit(flags.TurnOff, "checkout-v2"), nil); err != nil {
 		t.Fatal(err)
 	}
-	a.change("checkout-v2", func(e object) { e["on"] = true })
+	a.Change("checkout-v2", func(e ldtest.Object) { e["on"] = true })
 	if _, err := c.gate.Undo(t.Context()); !errors.Is(err, flags.ErrConflict) || !strings.Contains(err.Error(), "it served") {
 		t.Errorf("undo after someone else: %v", err)
 	}
-	a.set(func() { delete(a.flags, "checkout-v2") })
+	a.Set(func() { delete(a.Flags, "checkout-v2") })
 	if _, err := c.Get(t.Context(), "production", "checkout-v2"); !errors.Is(err, flags.ErrNotFound) {
 		t.Errorf("deleted under the cursor: %v", err)
 	}
@@ -394,14 +398,14 @@ func TestSomeoneElseWasThere(t *testing.T) {
 // TestTheServersOwnTestIsWhatIsLeft changes the flag between the last look and
 // the write: the JSON patch's test fails.
 func TestTheServersOwnTestIsWhatIsLeft(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
 	c := open(t, a, func(o *Options) { no := false; o.DryRun = &no })
 	c.lock.Open()
-	a.set(func() {
-		a.fault = func(r *http.Request) *fault {
+	a.Set(func() {
+		a.Fault = func(r *http.Request) *ldtest.Fault {
 			if r.Method == http.MethodPatch {
-				env(a.flags["checkout-v2"])["on"] = false // at the last moment, without a new version
+				ldtest.Env(a.Flags["checkout-v2"])["on"] = false // at the last moment, without a new version
 			}
 			return nil
 		}
@@ -410,14 +414,14 @@ func TestTheServersOwnTestIsWhatIsLeft(t *testing.T) {
 	if !errors.Is(err, flags.ErrConflict) || errors.Is(err, action.ErrUnsure) {
 		t.Errorf("got %v", err)
 	}
-	if len(a.comments) != 0 {
+	if len(a.Comments) != 0 {
 		t.Error("it was changed all the same")
 	}
 }
 
 func TestTokensAndPlacesThatAreWrong(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
 	for name, tc := range map[string]struct {
 		adjust func(*Options)
 		is     error
@@ -441,16 +445,16 @@ func TestTokensAndPlacesThatAreWrong(t *testing.T) {
 // TestTheStreamComesAndGoes: down at the start, up, interrupted, back with
 // older data, for which the SDK has no event.
 func TestTheStreamComesAndGoes(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
-	a.cut(http.StatusServiceUnavailable)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
+	a.Cut(http.StatusServiceUnavailable)
 	c := open(t, a)
 	events := c.watch(t)
 	next(t, events, "the stream to be said broken", func(flags.Event) bool {
 		s := c.Status()
 		return s.Status == flags.StatusError && strings.Contains(s.Why.String(), "HTTP 503")
 	})
-	a.cut(0)
+	a.Cut(0)
 	next(t, events, "a resync", func(e flags.Event) bool { return e.Resync && c.Status().Status == flags.StatusReady })
 	who := flags.EvalContext{TargetingKey: "u1"}
 	value := func() flags.Evaluation {
@@ -464,18 +468,21 @@ func TestTheStreamComesAndGoes(t *testing.T) {
 	if e := value(); e.Value != "true" || e.Reason != flags.ReasonDefault {
 		t.Errorf("at first: %+v", e)
 	}
-	a.change("checkout-v2", func(e object) { e["on"] = false })
+	a.Change("checkout-v2", func(e ldtest.Object) { e["on"] = false })
 	next(t, events, "the changed flag", func(e flags.Event) bool { return slices.Contains(e.Keys, "checkout-v2") })
 	if e := value(); e.Value != "false" || e.Reason != flags.ReasonDisabled {
 		t.Errorf("changed: %+v", e)
 	}
-	a.cut(http.StatusBadGateway)
+	a.Cut(http.StatusBadGateway)
 	next(t, events, "the interruption", func(flags.Event) bool { return c.Status().Status == flags.StatusStale })
 	if e := value(); e.Value != "false" || e.Reason != flags.ReasonStale || e.Unsure == "" {
 		t.Errorf("interrupted: %+v", e)
 	}
-	a.set(func() { env(a.flags["checkout-v2"])["on"] = true; env(a.flags["checkout-v2"])["version"] = 2 }) // older
-	a.cut(0)
+	a.Set(func() {
+		ldtest.Env(a.Flags["checkout-v2"])["on"] = true
+		ldtest.Env(a.Flags["checkout-v2"])["version"] = 2
+	}) // older
+	a.Cut(0)
 	next(t, events, "a resync after the interruption", func(e flags.Event) bool { return e.Resync })
 	if e := value(); e.Value != "true" {
 		t.Errorf("after the recovery: %+v", e)
@@ -483,8 +490,8 @@ func TestTheStreamComesAndGoes(t *testing.T) {
 }
 
 func TestASDKKeyThatIsRefusedIsFatal(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
 	c := open(t, a, func(o *Options) { o.SDKKey, o.SDKKeyFrom = secret.New("sdk-canary-wrong"), "$LD_SDK_KEY" })
 	_, err := c.Evaluate(t.Context(), "production", flags.EvalContext{TargetingKey: "u1"})
 	if !errors.Is(err, flags.ErrToken) || !strings.Contains(err.Error(), "$LD_SDK_KEY") {
@@ -493,10 +500,10 @@ func TestASDKKeyThatIsRefusedIsFatal(t *testing.T) {
 }
 
 func TestAnSDKKeyAloneReads(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
-	a.add("banner", false)
-	c := open(t, a, func(o *Options) { o.Token, o.SDKKey = secret.Value{}, secret.New(sdkKey) })
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
+	a.Add("banner", false)
+	c := open(t, a, func(o *Options) { o.Token, o.SDKKey = secret.Value{}, secret.New(ldtest.SDKKey) })
 	list, err := c.List(t.Context(), "production", flags.Query{})
 	if err != nil || len(list) != 2 || list[0].Key != "banner" || list[0].States[0].On {
 		t.Fatalf("got %+v, %v", list, err)
@@ -514,12 +521,12 @@ func TestAnSDKKeyAloneReads(t *testing.T) {
 }
 
 func TestListIsByLastChangeInProductionAndKnowsStaleFlags(t *testing.T) {
-	a := newAccount(t)
+	a := ldtest.New(t)
 	for i := range 250 {
-		a.add(fmt.Sprintf("flag-%03d", i), i%2 == 0)
+		a.Add(fmt.Sprintf("flag-%03d", i), i%2 == 0)
 	}
-	a.add("old", true)
-	a.change("flag-007", func(e object) { e["on"] = true })
+	a.Add("old", true)
+	a.Change("flag-007", func(e ldtest.Object) { e["on"] = true })
 	c := open(t, a)
 	list, err := c.List(t.Context(), "production", flags.Query{})
 	if err != nil {
@@ -543,14 +550,14 @@ func TestListIsByLastChangeInProductionAndKnowsStaleFlags(t *testing.T) {
 }
 
 func TestReasonsAndRulesInWords(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true, func(e object) {
-		e["targets"] = []any{object{"values": []any{"vip"}, "variation": 1}}
-		e["rules"] = []any{object{"_id": "r1", "description": "EU", "variation": 1, "clauses": []any{
-			object{"attribute": "region", "op": "in", "values": []any{"eu", "uk"}, "contextKind": "user"},
-			object{"attribute": "beta", "op": "in", "values": []any{true}, "contextKind": "user", "negate": true},
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true, func(e ldtest.Object) {
+		e["targets"] = []any{ldtest.Object{"values": []any{"vip"}, "variation": 1}}
+		e["rules"] = []any{ldtest.Object{"_id": "r1", "description": "EU", "variation": 1, "clauses": []any{
+			ldtest.Object{"attribute": "region", "op": "in", "values": []any{"eu", "uk"}, "contextKind": "user"},
+			ldtest.Object{"attribute": "beta", "op": "in", "values": []any{true}, "contextKind": "user", "negate": true},
 		}}}
-		e["fallthrough"] = object{"rollout": object{"variations": []any{object{"variation": 0, "weight": 5000}, object{"variation": 1, "weight": 95000}}}}
+		e["fallthrough"] = ldtest.Object{"rollout": ldtest.Object{"variations": []any{ldtest.Object{"variation": 0, "weight": 5000}, ldtest.Object{"variation": 1, "weight": 95000}}}}
 	})
 	c := open(t, a)
 	d, err := c.Get(t.Context(), "production", "checkout-v2")

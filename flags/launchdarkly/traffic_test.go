@@ -7,6 +7,7 @@ import (
 
 	"midwatch/action"
 	"midwatch/flags"
+	"midwatch/flags/launchdarkly/ldtest"
 	"midwatch/live"
 )
 
@@ -36,9 +37,9 @@ func (c leaping) After(d time.Duration) (<-chan time.Time, func()) {
 // TestTrafficShiftIsAWholeMinute: the minute of the change has both
 // variations; the step is done once a later one has only what is served off.
 func TestTrafficShiftIsAWholeMinute(t *testing.T) {
-	a := newAccount(t)
-	a.add("checkout-v2", true)
-	a.set(func() { a.series = []object{{"time": 1, "0": 90, "1": 10}} })
+	a := ldtest.New(t)
+	a.Add("checkout-v2", true)
+	a.Set(func() { a.Series = []ldtest.Object{{"time": 1, "0": 90, "1": 10}} })
 	clock := leaping{leap: make(chan time.Duration, 1)}
 	clock.leap <- 0
 	c := open(t, a, func(o *Options) { o.Clock = clock })
@@ -51,7 +52,7 @@ func TestTrafficShiftIsAWholeMinute(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a.set(func() { a.series = []object{{"time": 2, "1": 50}} })
+	a.Set(func() { a.Series = []ldtest.Object{{"time": 2, "1": 50}} })
 	text, _, err := c.gate.Verify(t.Context(), out)
 	if err != nil {
 		t.Fatal(err)

@@ -2,14 +2,10 @@ package ofrep
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,90 +13,18 @@ import (
 
 	"midwatch/action"
 	"midwatch/flags"
+	"midwatch/flags/ofrep/ofreptest"
 	"midwatch/live"
 	"midwatch/secret"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const canary = "ofrep-canary-77e1-token"
-
-// server speaks the protocol as flagd does: bulk and single evaluation, ETag,
-// 404 for a flag that is off, 400 with an error code, 401.
-type server struct {
-	*httptest.Server
-	mu      sync.Mutex
-	color   string
-	down    int
-	calls   int
-	matched int // If-None-Match that hit
-}
-
-func newServer(t *testing.T) *server {
-	t.Helper()
-	s := &server{color: "blue"}
-	s.Server = httptest.NewServer(http.HandlerFunc(s.serve))
-	t.Cleanup(s.Close)
-	return s
-}
-
-func (s *server) serve(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.calls++
-	if s.down != 0 {
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(s.down)
-		fmt.Fprint(w, "<html>down</html>")
-		return
-	}
-	if r.Header.Get("Authorization") != "Bearer "+canary {
-		w.WriteHeader(http.StatusUnauthorized)
-		fmt.Fprintf(w, `{"errorDetails":"bad token %s"}`, r.Header.Get("Authorization"))
-		return
-	}
-	var body struct {
-		Context map[string]any `json:"context"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&body); err != nil || r.Method != http.MethodPost {
-		w.WriteHeader(http.StatusBadRequest)
-		return
-	}
-	all := map[string]string{
-		"color":  fmt.Sprintf(`{"key":"color","value":%q,"variant":%q,"reason":"STATIC","metadata":{"flagSetId":"shop"}}`, s.color, s.color),
-		"vip":    fmt.Sprintf(`{"key":"vip","value":%v,"variant":"x","reason":"TARGETING_MATCH"}`, body.Context["plan"] == "pro"),
-		"broken": `{"key":"broken","errorCode":"PARSE_ERROR","errorDetails":"bad targeting"}`,
-	}
-	if key, one := strings.CutPrefix(r.URL.Path, "/ofrep/v1/evaluate/flags/"); one {
-		switch answer, ok := all[key]; {
-		case !ok:
-			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprintf(w, `{"key":%q,"errorCode":"FLAG_NOT_FOUND","errorDetails":"flag %s is not found"}`, key, key)
-		case key == "broken":
-			w.WriteHeader(http.StatusBadRequest)
-			fmt.Fprint(w, answer)
-		default:
-			fmt.Fprint(w, answer)
-		}
-		return
-	}
-	tag := fmt.Sprintf("%q", s.color+fmt.Sprint(body.Context))
-	if r.Header.Get("If-None-Match") == tag {
-		s.matched++
-		w.WriteHeader(http.StatusNotModified)
-		return
-	}
-	w.Header().Set("ETag", tag)
-	fmt.Fprintf(w, `{"flags":[%s,%s,%s]}`, all["color"], all["vip"], all["broken"])
-}
-
-func (s *server) set(f func()) { s.mu.Lock(); defer s.mu.Unlock(); f() }
-
-func open(t *testing.T, s *server, adjust ...func(*Options)) *Provider {
+func open(t *testing.T, s *ofreptest.Server, adjust ...func(*Options)) *Provider {
 	t.Helper()
 	clock := live.SystemClock{}
 	o := Options{
-		Name: "flagd", Address: s.URL, Token: secret.New(canary), TokenFrom: "$OFREP_TOKEN",
+		Name: "flagd", Address: s.URL, Token: secret.New(ofreptest.Token), TokenFrom: "$OFREP_TOKEN",
 		Lock: action.NewLock(clock, "prod", ""), Clock: clock, Interval: 20 * time.Millisecond,
 	}
 	for _, f := range adjust {
@@ -122,7 +46,7 @@ func open(t *testing.T, s *server, adjust ...func(*Options)) *Provider {
 }
 
 func TestEvaluatesWhileLocked(t *testing.T) {
-	p := open(t, newServer(t))
+	p := open(t, ofreptest.New(t))
 	all, err := p.Evaluate(t.Context(), "", flags.EvalContext{TargetingKey: "u1", Attributes: map[string]any{"plan": "pro"}})
 	if err != nil {
 		t.Fatal(err)
@@ -151,7 +75,7 @@ func TestEvaluatesWhileLocked(t *testing.T) {
 }
 
 func TestReadsOnly(t *testing.T) {
-	p := open(t, newServer(t))
+	p := open(t, ofreptest.New(t))
 	if _, err := p.Plan(t.Context(), flags.Edit{Kind: flags.TurnOff, Key: "vip"}, nil); !errors.Is(err, flags.ErrUnsupported) {
 		t.Errorf("plan: %v", err)
 	}
@@ -163,7 +87,7 @@ func TestReadsOnly(t *testing.T) {
 }
 
 func TestBadInputHasItsWords(t *testing.T) {
-	s := newServer(t)
+	s := ofreptest.New(t)
 	for name, tc := range map[string]struct {
 		adjust func(*Options)
 		down   int
@@ -176,8 +100,8 @@ func TestBadInputHasItsWords(t *testing.T) {
 		"another": {func(o *Options) { o.Address += "/elsewhere" }, 0, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.set(func() { s.down = tc.down })
-			defer s.set(func() { s.down = 0 })
+			s.Set(func() { s.Down = tc.down })
+			defer s.Set(func() { s.Down = 0 })
 			p := open(t, s, tc.adjust)
 			_, err := p.List(t.Context(), "", flags.Query{})
 			if tc.is == nil {
@@ -194,7 +118,7 @@ func TestBadInputHasItsWords(t *testing.T) {
 }
 
 func TestWatchTellsWhatCameOutDifferently(t *testing.T) {
-	s := newServer(t)
+	s := ofreptest.New(t)
 	p := open(t, s)
 	ctx, cancel := context.WithCancel(t.Context())
 	events, done := make(chan flags.Event, 100), make(chan struct{})
@@ -218,10 +142,10 @@ func TestWatchTellsWhatCameOutDifferently(t *testing.T) {
 		}
 	}
 	next("the first look", func(e flags.Event) bool { return e.Resync })
-	s.set(func() { s.color = "green" })
+	s.Set(func() { s.Color = "green" })
 	next("the change", func(e flags.Event) bool { return slices.Equal(e.Keys, []string{"color"}) })
-	s.set(func() { s.down = 503 })
+	s.Set(func() { s.Down = 503 })
 	next("the outage", func(e flags.Event) bool { return e.Status && p.Status().Status == flags.StatusStale })
-	s.set(func() { s.down = 0 })
+	s.Set(func() { s.Down = 0 })
 	next("the recovery", func(e flags.Event) bool { return e.Resync && p.Status().Status == flags.StatusReady })
 }
