@@ -68,6 +68,22 @@ func (a *Account) answer(r *http.Request, body []byte) (int, any) {
 			"key": "production", "name": "Production", "apiKey": SDKKey, "critical": a.Critical, "confirmChanges": a.Confirm,
 			"requireComments": a.Comment, "approvalSettings": Object{"required": a.Approval, "minNumApprovals": 1},
 		}}}
+	case path == "/auditlog":
+		return 200, a.auditLog(r)
+	case parts[0] == "auditlog":
+		i := slices.IndexFunc(a.audit, func(e Object) bool { return e["_id"] == parts[1] })
+		return 200, a.audit[i]
+	case path == "/flags/shop":
+		return 200, a.list(r)
+	case parts[0] == "flags" && len(parts) == 3:
+		return a.one(r, parts[2], body)
+	}
+	return a.beside(path)
+}
+
+// beside is what else there is to know about a flag.
+func (a *Account) beside(path string) (int, any) {
+	switch {
 	case strings.HasPrefix(path, "/flag-statuses/"):
 		return 200, Object{"items": []any{Object{"name": "inactive", "lastRequested": "2026-11-01T00:00:00Z", "_links": Object{"parent": Object{"href": "/api/v2/flags/shop/old"}}}}}
 	case strings.HasSuffix(path, "/dependent-flags"):
@@ -78,15 +94,6 @@ func (a *Account) answer(r *http.Request, body []byte) (int, any) {
 		return 200, Object{"items": a.scheduled()}
 	case strings.HasPrefix(path, "/usage/evaluations/"):
 		return 200, Object{"metadata": []any{Object{"variation": 0}, Object{"variation": 1}}, "series": a.Series}
-	case path == "/auditlog":
-		return 200, a.auditLog(r)
-	case parts[0] == "auditlog":
-		i := slices.IndexFunc(a.audit, func(e Object) bool { return e["_id"] == parts[1] })
-		return 200, a.audit[i]
-	case path == "/flags/shop":
-		return 200, a.list(r)
-	case parts[0] == "flags" && len(parts) == 3:
-		return a.one(r, parts[2], body)
 	}
 	return refuse(404, "not_found", "no such route "+path)
 }
