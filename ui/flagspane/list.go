@@ -160,7 +160,7 @@ func (p *Pane) askColumns() []widget.Column[*flagwatch.Row] {
 			},
 		},
 		{
-			ID: "why", Title: "why", Min: 12, Max: 20, Optional: 1,
+			ID: "why", Title: "why", Min: len(flags.ReasonTargetingMatch), Max: 20, Optional: 1,
 			Measure: func(r *flagwatch.Row) int { return widget.Width(reason(p.shown[r.ID()])) },
 			Cell: func(_ widget.Draw, r *flagwatch.Row) widget.Rich {
 				return widget.Say(theme.Muted, reason(p.shown[r.ID()]))

@@ -312,7 +312,7 @@ func (p *Pane) look(r *flagwatch.Row) row {
 }
 
 func (p *Pane) matches(r *flagwatch.Row, x row) bool {
-	texts := []string{r.Flag.Key, r.Flag.Name.String(), string(r.Flag.Kind), r.Flag.Type.String(), r.ChangedBy.String(), r.Flag.Maintainer.String(), x.state.Serves.String()}
+	texts := []string{r.Flag.Key, r.Provider, r.Flag.Name.String(), string(r.Flag.Kind), r.Flag.Type.String(), r.ChangedBy.String(), r.Flag.Maintainer.String(), x.state.Serves.String()}
 	for _, t := range r.Flag.Tags {
 		texts = append(texts, t.String())
 	}
@@ -361,7 +361,7 @@ func (p *Pane) find(id string) (*flagwatch.Row, bool) {
 // Filter is the expression in force.
 func (p *Pane) Filter() string { return p.filter.String() }
 
-// SetFilter narrows the list: keys, names, tags, people, what is served, and
+// SetFilter narrows the list: keys, providers, names, tags, people, what is served, and
 // is:on, is:off, is:stale, gets:VALUE.
 func (p *Pane) SetFilter(expr string) error {
 	f, err := widget.ParseFilter(expr)
