@@ -20,7 +20,7 @@ func (p *Provider) explain(e *rest.StatusError) error {
 	if e.Status == http.StatusNotFound {
 		return missing(e, says)
 	}
-	writes := e.Method != http.MethodGet
+	writes := e.Writes
 	switch {
 	// An approval that is required is neither 403 nor 409.
 	case e.Status == http.StatusMethodNotAllowed && says("approval"):

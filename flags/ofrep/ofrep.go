@@ -205,7 +205,7 @@ func (p *Provider) all(ctx context.Context, who flags.EvalContext, etag string) 
 		Flags []result `json:"flags"`
 	}
 	call := rest.Call{
-		Doing: "evaluate all flags", Method: http.MethodPost, Path: "/ofrep/v1/evaluate/flags", Out: &got, Accept304: true,
+		Doing: "evaluate all flags", Method: http.MethodPost, Asks: true, Path: "/ofrep/v1/evaluate/flags", Out: &got, Accept304: true,
 		Body: map[string]any{"context": asContext(who)},
 	}
 	if etag != "" {
@@ -213,18 +213,9 @@ func (p *Provider) all(ctx context.Context, who flags.EvalContext, etag string) 
 	}
 	a, err := p.api.Do(ctx, call)
 	if err != nil {
-		return nil, "", false, reading(err)
+		return nil, "", false, err
 	}
 	return got.Flags, a.Header.Get("ETag"), a.Status == http.StatusNotModified, nil
-}
-
-// reading says that a POST which only asks was not answered: nothing can have
-// happened.
-func reading(err error) error {
-	if errors.Is(err, action.ErrUnsure) {
-		return fmt.Errorf("%w (%s)", flags.ErrUnreachable, err.Error()) // not wrapped: it is not unsure
-	}
-	return err
 }
 
 // List evaluates all flags for nobody in particular: that is the only list the
@@ -262,7 +253,7 @@ func (p *Provider) flag(r *result) flags.Flag {
 func (p *Provider) one(ctx context.Context, who flags.EvalContext, key string) (result, error) {
 	r := result{Key: key}
 	_, err := p.api.Do(ctx, rest.Call{
-		Doing: "evaluate flag " + key, Method: http.MethodPost, Path: "/ofrep/v1/evaluate/flags" + rest.Path(key), Out: &r,
+		Doing: "evaluate flag " + key, Method: http.MethodPost, Asks: true, Path: "/ofrep/v1/evaluate/flags" + rest.Path(key), Out: &r,
 		Body: map[string]any{"context": asContext(who)},
 	})
 	var refused *rest.StatusError
@@ -277,7 +268,7 @@ func (p *Provider) one(ctx context.Context, who flags.EvalContext, key string) (
 		r.Key = key
 		return r, nil
 	}
-	return r, reading(err)
+	return r, err
 }
 
 // Get evaluates one flag for nobody in particular.

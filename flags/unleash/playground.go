@@ -90,7 +90,7 @@ func (p *Provider) playground(ctx context.Context, environment string, who flags
 		Features []played `json:"features"`
 	}
 	_, err := p.admin.Do(ctx, rest.Call{
-		Doing: "evaluate in the playground", Method: http.MethodPost, Path: "/api/admin/playground", Out: &got,
+		Doing: "evaluate in the playground", Method: http.MethodPost, Asks: true, Path: "/api/admin/playground", Out: &got,
 		Body: map[string]any{"environment": environment, "projects": []string{p.opts.Project}, "context": asked},
 	})
 	p.note(err)

@@ -2,6 +2,7 @@ package flagspane
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"midwatch/flags"
@@ -97,12 +98,12 @@ func (p *Pane) providerLine(env *pane.Env, pr *flagwatch.Provider) widget.Rich {
 	if sev == live.OK {
 		return nil
 	}
-	if !pr.Status.Since.IsZero() && pr.Status.Status != flags.StatusNotReady {
+	if !pr.Status.Since.IsZero() && pr.Status.Status != flags.StatusNotReady && pr.Status.Status != flags.StatusReady {
 		text += " for " + widget.Since(env.Now, pr.Status.Since)
 	}
 	line := pr.Info.Name + " " + text
 	if why != "" {
-		line += ": " + why.String()
+		line += ": " + strings.TrimPrefix(why.String(), pr.Info.Name+": ")
 	}
 	return widget.Say(theme.Severity(sev), env.Styles.Sign(sev)+" "+line)
 }
@@ -130,7 +131,7 @@ func (p *Pane) askedLine(env *pane.Env) widget.Rich {
 	}
 	for place, err := range a.Errs {
 		if e, ok := p.chosen(place.Provider); ok && e.Key == place.Environment {
-			line.Add(theme.Fail, place.Provider+": "+err.String())
+			line.Add(theme.Fail, place.Provider+": "+strings.TrimPrefix(err.String(), place.Provider+": "))
 		}
 	}
 	return line.Rich()

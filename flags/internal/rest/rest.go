@@ -106,6 +106,9 @@ type Call struct {
 	// Doing completes "provider: …": "list the flags of project shop".
 	Doing  string
 	Method string // GET when empty
+	// Asks says that the request changes nothing although its method is one
+	// that could: without an answer there is nothing to be unsure of.
+	Asks bool
 	// Path is below Base, already escaped; see [Path].
 	Path  string
 	Query url.Values
@@ -118,6 +121,11 @@ type Call struct {
 	Out any
 	// Accept304 makes "not modified" no error.
 	Accept304 bool
+}
+
+// writes reports whether the request may have changed something.
+func (c *Call) writes() bool {
+	return c.Method != http.MethodGet && c.Method != http.MethodHead && !c.Asks
 }
 
 // Path joins escaped segments: Path("api", "v2", key).
@@ -226,7 +234,7 @@ func (c *Client) silence(ctx context.Context, call Call, err error) error {
 	} else if errors.Is(err, context.Canceled) {
 		return context.Canceled
 	}
-	if call.Method != http.MethodGet && call.Method != http.MethodHead && !never {
+	if call.writes() && !never {
 		return fmt.Errorf("%w (%s)", action.ErrUnsure, why)
 	}
 	return fmt.Errorf("%s %w: %s", c.Base, flags.ErrUnreachable, why)
@@ -253,7 +261,7 @@ func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) err
 	case limited.N <= 0:
 		return fmt.Errorf("the answer is larger than %d MB", maxAnswer>>20)
 	case ctx.Err() != nil:
-		return c.silence(ctx, Call{Method: http.MethodGet}, ctx.Err())
+		return c.silence(ctx, Call{Asks: true}, ctx.Err())
 	case isPage(resp.Header):
 		return fmt.Errorf("%s answered with a web page instead of data: is it the address of the API?", c.Base)
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):

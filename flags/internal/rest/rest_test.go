@@ -77,6 +77,19 @@ func TestErrorsAreOneLineWithoutTheTokenOrThePage(t *testing.T) {
 	}
 }
 
+// TestABodyIsKeptWithoutTheToken: some look for more in it than the message.
+func TestABodyIsKeptWithoutTheToken(t *testing.T) {
+	c, _ := client(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(http.StatusBadRequest)
+		fmt.Fprintf(w, `{"errorCode":"GENERAL","errorDetails":"bad token %s"}`, r.Header.Get("Authorization"))
+	})
+	_, err := c.Do(t.Context(), Call{Doing: "ask", Path: "/x"})
+	var refused *StatusError
+	if !errors.As(err, &refused) || len(refused.Body) == 0 || strings.Contains(string(refused.Body), "canary") {
+		t.Errorf("%v, body %q", err, refused.Body)
+	}
+}
+
 func TestWritesAreUnsureOnlyWhenTheyMayHaveHappened(t *testing.T) {
 	c, lock := client(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
@@ -104,6 +117,18 @@ func TestWritesAreUnsureOnlyWhenTheyMayHaveHappened(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	// A question is no write, whatever its method.
+	for _, path := range []string{"/cut", "/gateway"} {
+		ask := func() error {
+			_, err := c.Do(t.Context(), Call{Doing: "ask", Method: http.MethodPost, Asks: true, Path: path, Body: map[string]any{}})
+			return err
+		}
+		c.HTTP = NewHTTP(http.DefaultTransport)
+		if err := ask(); !errors.Is(err, flags.ErrUnreachable) || errors.Is(err, action.ErrUnsure) {
+			t.Errorf("%s, asked: %v", path, err)
+		}
+	}
+	c.HTTP = NewHTTP(action.Transport(http.DefaultTransport, lock))
 	c.Base = "http://127.0.0.1:1"
 	if err := write("/nobody"); !errors.Is(err, flags.ErrUnreachable) || errors.Is(err, action.ErrUnsure) {
 		t.Errorf("nobody there: %v", err)

@@ -17,11 +17,14 @@ import (
 type StatusError struct {
 	Status int
 	Method string
+	// Writes says that the request may have changed something.
+	Writes bool
 	// Code and Name are the server's own words for the kind of error, Message
 	// what it said, cleaned; empty when it answered with a page.
 	Code, Message string
 	Header        http.Header
-	// Body is what was sent as JSON, for those who look for more in it.
+	// Body is what was sent as JSON, without the token, for those who look for
+	// more in it.
 	Body []byte
 	page bool
 }
@@ -40,11 +43,11 @@ func (e *StatusError) Error() string {
 
 // refusal reads why, and turns it into the error the user gets.
 func (c *Client) refusal(call Call, resp *http.Response) error {
-	e := &StatusError{Status: resp.StatusCode, Method: call.Method, Header: resp.Header, page: isPage(resp.Header)}
+	e := &StatusError{Status: resp.StatusCode, Method: call.Method, Writes: call.writes(), Header: resp.Header, page: isPage(resp.Header)}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err == nil && !e.page {
-		e.Body = raw
-		e.Code, e.Message = message(raw)
+		e.Body = []byte(c.Token.Scrub(string(raw)))
+		e.Code, e.Message = message(e.Body)
 		e.Code, e.Message = c.clean(e.Code), c.clean(e.Message)
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
@@ -112,7 +115,7 @@ func (c *Client) explain(e *StatusError) error {
 		return fmt.Errorf("%w: %w", flags.ErrConflict, e)
 	case e.Status == http.StatusTooManyRequests:
 		return &flags.RateLimitedError{RetryAfter: RetryAfter(e.Header, c.Now())}
-	case e.Status == http.StatusServiceUnavailable && e.Method == http.MethodGet, e.Status >= 500 && e.Method == http.MethodGet:
+	case e.Status >= 500 && !e.Writes:
 		return fmt.Errorf("%s %w: %w", c.Base, flags.ErrUnreachable, e)
 	case e.Status >= 500:
 		// A gateway may have given up on a server that carries on.
