@@ -80,21 +80,9 @@ func TestToggleAFlagFromTheConsole(t *testing.T) {
 	t.Cleanup(func() { _ = app.Close() })
 	app.WaitForReady()
 
-	dir := t.TempDir()
-	settings, journal := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "journal.jsonl")
-	text := fmt.Sprintf("flags:\n- {type: unleash, address: %q, environment: production, token: {env: UNLEASH_TOKEN}, sdkKey: {env: UNLEASH_SDK}}\n", u.URL)
-	if err := os.WriteFile(settings, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	env := append(environment(t, shared.bed.Kubeconfig("admin")), "MIDWATCH_CONFIG="+settings,
+	c, journal := openFlags(t, fmt.Sprintf("flags:\n- {type: unleash, address: %q, environment: production, token: {env: UNLEASH_TOKEN}, sdkKey: {env: UNLEASH_SDK}}\n", u.URL),
 		"UNLEASH_TOKEN="+u.AdminToken, "UNLEASH_SDK="+u.BackendTokens["production"])
-	s, err := ptydrive.Start(ptydrive.Options{Command: []string{shared.binary, "-n", "shop", "--journal", journal}, Env: env, Cols: 160, Rows: 48})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
-	c := &console{s, t}
-	begun := s.Mark()
+	begun := c.Mark()
 
 	c.see(30*time.Second, "READ-ONLY")
 	c.send("8")
@@ -119,7 +107,7 @@ func TestToggleAFlagFromTheConsole(t *testing.T) {
 	if got := productionOf(t, u); got != before {
 		t.Errorf("the undo left\n%s\nwant\n%s", got, before)
 	}
-	raw := string(s.Raw(begun))
+	raw := string(c.Raw(begun))
 	c.quit()
 
 	phases := ""
@@ -141,6 +129,23 @@ func TestToggleAFlagFromTheConsole(t *testing.T) {
 			t.Error("a token was written to the terminal or the journal")
 		}
 	}
+}
+
+// openFlags starts the console with settings and the variables that they name.
+func openFlags(t *testing.T, settings string, env ...string) (c *console, journal string) {
+	t.Helper()
+	dir := t.TempDir()
+	config, journal := filepath.Join(dir, "config.yaml"), filepath.Join(dir, "journal.jsonl")
+	if err := os.WriteFile(config, []byte(settings), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	env = append(append(environment(t, shared.bed.Kubeconfig("admin")), "MIDWATCH_CONFIG="+config), env...)
+	s, err := ptydrive.Start(ptydrive.Options{Command: []string{shared.binary, "-n", "shop", "--journal", journal}, Env: env, Cols: 160, Rows: 48})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return &console{s, t}, journal
 }
 
 // confirmFlag presses a key, and types the flag's name and a reason into the
