@@ -100,10 +100,20 @@ func New(o Options) (*Provider, error) {
 		locked := action.Transport(p.next, o.Lock, action.DryRunBy("dryRun", "true"), action.BasePath(rest.BasePath(o.Address)))
 		p.api = &rest.Client{
 			Provider: o.Name, Base: o.Address, Token: o.Token, TokenFrom: o.TokenFrom, HTTP: rest.NewHTTP(locked),
-			Header: http.Header{"Ld-Api-Version": {APIVersion}, "User-Agent": {"midwatch"}}, Explain: p.explain, Now: o.Clock.Now,
+			Header: http.Header{"Ld-Api-Version": {APIVersion}, "User-Agent": {"midwatch"}}, Explain: p.explain, Now: o.Clock.Now, Hide: p.scrub,
 		}
 	}
 	return p, nil
+}
+
+// scrub takes the token and every SDK key that is known out of a text.
+func (p *Provider) scrub(s string) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, key := range p.keys {
+		s = key.Scrub(s)
+	}
+	return p.opts.Token.Scrub(s)
 }
 
 // isLaunchDarkly reports LaunchDarkly's own addresses.

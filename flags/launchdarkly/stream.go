@@ -200,7 +200,7 @@ func (s *stream) describe(e interfaces.DataSourceErrorInfo) foreign.Text {
 	case e.Kind == interfaces.DataSourceErrorKindInvalidData:
 		return "what came was not valid flag data"
 	case e.Message != "":
-		return foreign.CleanN(strings.TrimSpace(e.Message), 200)
+		return foreign.CleanN(strings.TrimSpace(s.p.scrub(e.Message)), 200)
 	}
 	return foreign.Clean(strings.ToLower(strings.ReplaceAll(string(e.Kind), "_", " ")))
 }

@@ -89,6 +89,7 @@ func New(o Options) (*Provider, error) {
 		return &rest.Client{
 			Provider: o.Name, Base: address, Token: token, TokenFrom: from, HTTP: rest.NewHTTP(locked),
 			Header: http.Header{"User-Agent": {appName}, "Unleash-Appname": {appName}}, Explain: p.explain, Now: o.Clock.Now,
+			Hide: func(s string) string { return o.SDKKey.Scrub(o.Token.Scrub(s)) },
 		}
 	}
 	p.admin = client(o.Address, o.Token, o.TokenFrom)

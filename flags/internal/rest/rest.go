@@ -44,6 +44,9 @@ type Client struct {
 	Scheme string
 	// TokenFrom says where the token was read from, for errors.
 	TokenFrom string
+	// Hide takes further tokens out of what a server says: the same account may
+	// have more than one. nil when there are none.
+	Hide func(string) string
 	// Header is sent with every request.
 	Header http.Header
 	HTTP   *http.Client
@@ -250,7 +253,16 @@ func plain(err error) string {
 }
 
 // clean makes one harmless line without the token.
-func (c *Client) clean(s string) string { return foreign.CleanN(c.Token.Scrub(s), 300).String() }
+func (c *Client) clean(s string) string { return foreign.CleanN(c.scrub(s), 300).String() }
+
+// scrub takes the tokens out.
+func (c *Client) scrub(s string) string {
+	s = c.Token.Scrub(s)
+	if c.Hide != nil {
+		s = c.Hide(s)
+	}
+	return s
+}
 
 func (c *Client) decode(ctx context.Context, call Call, resp *http.Response) error {
 	limited := &io.LimitedReader{R: resp.Body, N: maxAnswer}

@@ -46,7 +46,7 @@ func (c *Client) refusal(call Call, resp *http.Response) error {
 	e := &StatusError{Status: resp.StatusCode, Method: call.Method, Writes: call.writes(), Header: resp.Header, page: isPage(resp.Header)}
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
 	if err == nil && !e.page {
-		e.Body = []byte(c.Token.Scrub(string(raw)))
+		e.Body = []byte(c.scrub(string(raw)))
 		e.Code, e.Message = message(e.Body)
 		e.Code, e.Message = c.clean(e.Code), c.clean(e.Message)
 	}
