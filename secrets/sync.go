@@ -55,8 +55,10 @@ type Origin struct {
 	// when never or not known; Every is the interval.
 	Synced, Next time.Time
 	Every        time.Duration
-	// Lease is the exact lease id a VaultDynamicSecret says it holds.
-	Lease foreign.Text
+	// Lease is the exact lease id a VaultDynamicSecret says it holds; LeaseID
+	// is the same as Vault knows it, for requests.
+	Lease   foreign.Text
+	LeaseID string
 	// LeaseFor is that lease's duration, Renewable whether it can be renewed.
 	LeaseFor  time.Duration
 	Renewable bool

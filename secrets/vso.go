@@ -26,18 +26,15 @@ func FromVSO(o *unstructured.Unstructured, now time.Time) Origin {
 	if raw := str(o, "spec", "refreshAfter"); raw != "" {
 		origin.Every, _ = time.ParseDuration(raw)
 	}
-	origin.Lease = foreign.Clean(str(o, "status", "secretLease", "id"))
+	origin.LeaseID = str(o, "status", "secretLease", "id")
+	origin.Lease = foreign.Clean(origin.LeaseID)
 	origin.LeaseFor = time.Duration(number(o, "status", "secretLease", "duration")) * time.Second
 	origin.Renewable = boolean(o, "status", "secretLease", "renewable")
 	if at := number(o, "status", "lastRenewalTime"); at > 0 {
 		origin.Synced = time.Unix(at, 0).UTC()
 	}
 	if origin.Lease != "" && origin.LeaseFor > 0 && !origin.Synced.IsZero() {
-		percent := number(o, "spec", "renewalPercent")
-		if percent <= 0 || percent > 100 {
-			percent = renewalPercent
-		}
-		origin.Next = origin.Synced.Add(origin.LeaseFor * time.Duration(percent) / 100)
+		origin.Next = origin.Synced.Add(origin.LeaseFor * time.Duration(renewPercent(o)) / 100)
 	}
 	origin.judgeVSO(conditions(o), now)
 	return origin

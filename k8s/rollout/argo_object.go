@@ -11,6 +11,7 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/k8s"
+	"midwatch/secrets"
 )
 
 // Argo is what only an Argo Rollout has
@@ -121,6 +122,7 @@ func argoSpec(o *Object, n nested, in Intern) error {
 			return fmt.Errorf("read spec.template of %s: %w", o.Ref, err)
 		}
 		o.Template, o.Images = fingerprint(&t), images(&t.Spec, in)
+		o.Takes = secrets.TakesOf(&t.Spec, t.Annotations, in.of)
 	}
 	o.StartupBudget, o.ReadinessBudget = budgets(&t.Spec)
 	return nil

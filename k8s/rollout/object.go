@@ -10,6 +10,7 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/k8s"
+	"midwatch/secrets"
 )
 
 // Intern returns one copy of strings that repeat; nil keeps them as they are.
@@ -99,6 +100,8 @@ type Object struct {
 	// container, ReadinessBudget how long its readiness probes plausibly take
 	// from then on (see [budgets]).
 	StartupBudget, ReadinessBudget time.Duration
+	// Takes is what the template takes secrets by; nil when it is not known.
+	Takes *secrets.Takes
 }
 
 // ProbeBudget is how long a container may plausibly run before it is ready.
@@ -125,6 +128,7 @@ func workload(kind string, m metav1.Object, in Intern, selector *metav1.LabelSel
 		o.Finalizers = append(o.Finalizers, in.clean(f, maxName))
 	}
 	o.StartupBudget, o.ReadinessBudget = budgets(&t.Spec)
+	o.Takes = secrets.TakesOf(&t.Spec, t.Annotations, in.of)
 	return o
 }
 
