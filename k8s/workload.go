@@ -148,6 +148,9 @@ type Workload struct {
 	// Created is the object's age; Changed when its template last changed.
 	Created, Changed time.Time
 	Restarts         int
+	// Endings are credentials of its pods that end soon without being renewed,
+	// or have ended, the worst first. The verdict's sentence says the first.
+	Endings []Ending
 	// PodsKnown is false until the workload's pods have been looked at: the
 	// verdict then rests on the controllers' own statuses alone.
 	PodsKnown bool

@@ -49,6 +49,9 @@ type Workload struct {
 	Delete  []string `json:"delete,omitempty"`
 	Rollout Rollout  `json:"rollout"`
 	HPA     *HPA     `json:"hpa,omitempty"`
+	// Endings are credentials that end soon without being renewed, or have
+	// ended, the worst first.
+	Endings []k8s.Ending `json:"endings,omitempty"`
 	// Probes are read for workloads in trouble and for those asked for by name.
 	Probes []Probe `json:"probes,omitempty"`
 	// Flags are read for workloads in trouble and for those asked for by name,
@@ -158,6 +161,10 @@ func fromWorkload(w *k8s.Workload) Workload {
 	}
 	for i := range out.Evidence {
 		out.Evidence[i].At = out.Evidence[i].At.UTC()
+	}
+	for _, e := range w.Endings {
+		e.Ends, e.Since = e.Ends.UTC(), e.Since.UTC()
+		out.Endings = append(out.Endings, e)
 	}
 	if h := w.HPA; h != nil {
 		out.HPA = fromHPA(h)

@@ -30,6 +30,7 @@ type job struct {
 	entry *entry
 	input rollout.Input
 	scale *rollout.HPA
+	taker Taker
 }
 
 // soonest is how often one workload is judged at most by time alone.
@@ -45,6 +46,7 @@ func (w *world) judge(now time.Time, skew time.Duration, known knowledge, assess
 		j.input.Skew = skew
 		verdict, status := assess(j.input)
 		judged[i] = workload(&j, verdict, status)
+		w.credentials(judged[i], &j.taker, now, skew)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -107,7 +109,7 @@ func (w *world) job(e *entry, now time.Time, known knowledge, guesses *setGuesse
 	in.Events = w.eventsFor(e, in.Pods)
 	nodes, ordinary := w.cluesFor(e)
 	in.Nodes, in.Events = nodes, append(in.Events, ordinary...)
-	j := job{entry: e, input: in}
+	j := job{entry: e, input: in, taker: Taker{Ref: o.Ref, Takes: o.Takes, Held: w.heldOf(o.Namespace, o.Takes)}}
 	if list := w.scalersOf[o.Key()]; len(list) > 0 {
 		j.scale = slices.MinFunc(list, func(a, b *rollout.HPA) int { return strings.Compare(a.Name, b.Name) })
 	}

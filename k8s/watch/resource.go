@@ -32,6 +32,8 @@ const (
 	setsName         = "replicasets"
 	revisionsName    = "controllerrevisions"
 	rolloutsName     = "rollouts"
+	dynamicName      = "vaultdynamicsecrets"
+	pkiName          = "vaultpkisecrets"
 	eventsName       = "events"
 	podsName         = "pods"
 	namespacesName   = "namespaces"
@@ -57,7 +59,7 @@ type resource struct {
 func waves() [][]*resource {
 	return [][]*resource{
 		{deployments(), statefulSets(), daemonSets(), scalers()},
-		{replicaSets(), revisions(), argoRollouts()},
+		{replicaSets(), revisions(), argoRollouts(), vaultSecrets(dynamicName), vaultSecrets(pkiName)},
 		{warnings(), pods()},
 	}
 }
@@ -139,23 +141,42 @@ func argoRollouts() *resource {
 		open: func(c Cluster, namespace string) lister {
 			return newDynamicLister(c.Dynamic(), rolloutsResource(), namespace)
 		},
-		exists: rolloutsExist,
+		exists: served(rolloutsResource()),
 		rows:   func(w *world) target { return w.rollouts },
 	}
 }
 
-// rolloutsExist asks discovery, which everyone may read: a 403 on a resource
-// the cluster does not have would complain about a right nobody misses.
-func rolloutsExist(ctx context.Context, c Cluster) error {
-	gvr := rolloutsResource()
-	list := c.Typed().Discovery().RESTClient().Get().AbsPath("/apis/" + gvr.GroupVersion().String()).MaxRetries(0)
-	if err := list.Do(ctx).Error(); err != nil {
-		if apierrors.IsForbidden(err) {
-			return apierrors.NewNotFound(gvr.GroupResource(), "")
-		}
-		return fmt.Errorf("look for Argo Rollouts: %w", err)
+// vaultSecrets are objects of the Vault Secrets Operator that hold something
+// that ends.
+func vaultSecrets(name string) *resource {
+	gvr := schema.GroupVersionResource{Group: "secrets.hashicorp.com", Version: "v1beta1", Resource: name}
+	return &resource{
+		name: name, topics: boardTopics(),
+		open:   func(c Cluster, namespace string) lister { return newDynamicLister(c.Dynamic(), gvr, namespace) },
+		exists: served(gvr),
+		rows: func(w *world) target {
+			if name == pkiName {
+				return w.certificates
+			}
+			return w.dynamic
+		},
 	}
-	return nil
+}
+
+// served asks discovery, which everyone may read, for a group: a 403 on a
+// resource the cluster does not have would complain about a right nobody
+// misses.
+func served(gvr schema.GroupVersionResource) func(context.Context, Cluster) error {
+	return func(ctx context.Context, c Cluster) error {
+		list := c.Typed().Discovery().RESTClient().Get().AbsPath("/apis/" + gvr.GroupVersion().String()).MaxRetries(0)
+		if err := list.Do(ctx).Error(); err != nil {
+			if apierrors.IsForbidden(err) {
+				return apierrors.NewNotFound(gvr.GroupResource(), "")
+			}
+			return fmt.Errorf("look for %s: %w", gvr.GroupResource(), err)
+		}
+		return nil
+	}
 }
 
 // typed opens a built-in resource of one of the clientset's groups.

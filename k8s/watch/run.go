@@ -49,6 +49,7 @@ type run struct {
 func newRun(s *Session, scope Scope) *run {
 	r := &run{session: s, scope: scope, world: newWorld(), waves: waves(), since: s.opts.Clock.Now(), feeds: map[string][]*running{}}
 	r.names = sourceNames(r.waves)
+	r.world.endings = s.opts.Endings
 	r.ctx, r.stop = context.WithCancel(s.ctx)
 	r.prober, r.clues = newProber(r), newDetective(r)
 	r.clues.start()
@@ -103,11 +104,11 @@ func (r *run) feed(res *resource, namespace string, instead bool) {
 		resource: res, namespace: namespace, cluster: s.opts.Cluster, lister: res.open(s.opts.Cluster, namespace),
 		rows: res.rows(r.world), clock: s.opts.Clock, health: newHealth(s.opts.Clock.Now()), kick: make(chan struct{}, 1),
 		denied:  s.denied(right{res.name, namespace}),
-		changed: func() { s.dirty(res.topics...) },
+		changed: func() { s.dirty(res.topics...); s.held(res.name) },
 	}
 	f.notable = r.notable
 	f.refused = func(f *feed) { r.refused(res, f) }
-	f.loaded = func(f *feed) { r.loaded(res, f) }
+	f.loaded = func(f *feed) { r.loaded(res, f); s.held(res.name) }
 	ctx, end := context.WithCancel(r.ctx)
 	r.feeds[res.name] = append(r.feeds[res.name], &running{feed: f, end: end, instead: instead})
 	r.wg.Go(func() { f.run(ctx) })

@@ -25,6 +25,11 @@ type Options struct {
 	// user has typed. They are read one by one where the whole cluster may not
 	// be.
 	Namespaces []string
+	// Endings judges the credentials of workloads; nil judges none.
+	Endings Judge
+	// OnHeld is called when what operators hold may have changed. It must not
+	// block.
+	OnHeld func()
 
 	assess assessor // rollout.Assess; a test counts its calls
 }

@@ -110,7 +110,7 @@ func TestOnceJudgesEverythingThatCanBeRead(t *testing.T) {
 	}
 	for _, src := range sources {
 		want := live.Ready
-		if src.Name == rolloutsName {
+		if src.Name == rolloutsName || src.Name == dynamicName || src.Name == pkiName {
 			want = live.Absent
 		}
 		if src.State != want {

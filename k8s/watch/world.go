@@ -11,6 +11,7 @@ import (
 
 	"midwatch/k8s"
 	"midwatch/k8s/rollout"
+	"midwatch/secrets"
 )
 
 // world holds the rows of one scope and knows which workload each belongs to.
@@ -18,6 +19,7 @@ import (
 // ones only.
 type world struct {
 	strings *interner
+	endings Judge // nil judges none
 
 	mu          sync.Mutex
 	objects     map[string]*entry // workloads by UID
@@ -29,6 +31,7 @@ type world struct {
 	scalersOf   map[string][]*rollout.HPA                         // by target's Ref.Key()
 	heldSince   map[string]time.Time                              // since when an autoscaler being replaced is stabilising
 	podsOf      map[string][]*k8s.PodRow                          // by controlling owner's UID
+	heldFor     map[string][]*secrets.Held                        // by "namespace/Secret"
 	podsReady   int
 	flips       flipIndex
 	events      eventIndex
@@ -44,6 +47,7 @@ type world struct {
 	sets                                            *table[*rollout.ReplicaSet]
 	revisions                                       *table[*rollout.ControllerRevision]
 	scalers                                         *table[*rollout.HPA]
+	dynamic, certificates                           *table[*secrets.Held]
 	podTable                                        *table[*k8s.PodRow]
 	eventTable                                      *table[*k8s.Event]
 }
@@ -68,7 +72,7 @@ func newWorld() *world {
 		objects: map[string]*entry{}, byKey: map[string]*entry{}, dirty: map[*entry]struct{}{},
 		setsOf: map[string]map[string]*rollout.ReplicaSet{}, ownerOfSet: map[string]string{},
 		revisionsOf: map[string]map[string]*rollout.ControllerRevision{}, scalersOf: map[string][]*rollout.HPA{}, heldSince: map[string]time.Time{},
-		podsOf: map[string][]*k8s.PodRow{},
+		podsOf: map[string][]*k8s.PodRow{}, heldFor: map[string][]*secrets.Held{},
 		events: newEventIndex(),
 		clues:  map[k8s.Ref]*clue{}, curious: map[string]*entry{},
 	}
@@ -89,6 +93,7 @@ func newWorld() *world {
 	w.sets = newTable(w, of(with(in, rollout.FromReplicaSet)), w.setArrived, w.setLeft)
 	w.revisions = newTable(w, of(with(in, rollout.FromControllerRevision)), w.revisionArrived, w.revisionLeft)
 	w.scalers = newTable(w, of(with(in, rollout.FromHPA)), w.scalerArrived, w.scalerLeft)
+	w.dynamic, w.certificates = newTable(w, heldBy, w.heldArrived, w.heldLeft), newTable(w, heldBy, w.heldArrived, w.heldLeft)
 	w.podTable = newTable(w, of(with(in, rollout.FromPod)), w.podArrived, w.podLeft)
 	w.eventTable = newTable(w, of(with(in, rollout.FromEvent)), w.eventArrived, w.eventLeft)
 	w.eventTable.swept = w.eventsSwept
