@@ -47,12 +47,14 @@ func KubernetesWrites() []Rule {
 }
 
 // VaultReads are the requests of Vault that read with PUT, POST or the verb
-// LIST (Vault API: sys/capabilities-self, sys/leases/lookup).
+// LIST (Vault API: sys/capabilities-self, sys/leases/lookup,
+// auth/token/lookup-accessor).
 func VaultReads() []Rule {
 	put := []string{http.MethodPut, http.MethodPost}
 	return []Rule{
 		{Methods: put, Path: "/v1/sys/capabilities-self"},
 		{Methods: put, Path: "/v1/sys/leases/lookup"},
+		{Methods: put, Path: "/v1/auth/token/lookup-accessor"},
 		{Methods: []string{"LIST"}, Path: "/**"},
 	}
 }

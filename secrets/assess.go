@@ -72,6 +72,8 @@ type Row struct {
 	// Reloads names what restarts the pods by itself when the Secret changes;
 	// "" when nothing is known to.
 	Reloads string
+	// Leases are the leases in Vault behind it, as far as they are known.
+	Leases  []Leased
 	Recheck time.Time
 }
 
@@ -96,10 +98,29 @@ func Assess(in Input) []Row {
 	for _, key := range order {
 		rows = append(rows, in.row(by[key]))
 	}
+	Sort(rows)
+	return rows
+}
+
+// Sort puts the worst first.
+func Sort(rows []Row) {
 	slices.SortStableFunc(rows, func(a, b Row) int {
 		return cmp.Or(cmp.Compare(a.Severity.Rank(), b.Severity.Rank()), cmp.Compare(a.Secret, b.Secret))
 	})
-	return rows
+}
+
+// Ends adds that what lies in the secret ends and is not renewed. A row that is
+// not worse already becomes about that.
+func (r *Row) Ends(severity live.Severity, message foreign.Text, since time.Time) {
+	if r.Severity.Rank() <= severity.Rank() && r.Severity.Rank() <= live.Warn.Rank() {
+		if r.State == string(SyncFailed) {
+			r.Message = message // it names the operator's problem as well
+			return
+		}
+		r.Message = foreign.Clean(r.Message.String() + "; " + message.String())
+		return
+	}
+	r.Severity, r.State, r.Message, r.Since = severity, "ending", message, since
 }
 
 func (in *Input) row(uses []Use) Row {

@@ -166,3 +166,19 @@ func (r *reading) list(ctx context.Context, group, version, plural, namespace st
 	}
 	return list.Items, nil
 }
+
+// Auths reads the VaultAuths of namespaces.
+func Auths(ctx context.Context, c Cluster, namespaces []string) ([]secrets.Auth, error) {
+	var all []secrets.Auth
+	for _, ns := range namespaces {
+		r := &reading{c: c}
+		items, err := r.list(ctx, vsoGroup, "v1beta1", "vaultauths", ns)
+		if err != nil {
+			return nil, err
+		}
+		for i := range items {
+			all = append(all, secrets.FromVaultAuth(&items[i]))
+		}
+	}
+	return all, nil
+}

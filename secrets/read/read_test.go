@@ -76,11 +76,7 @@ func TestPodsFromBeforeTheRotation(t *testing.T) {
 		t.Errorf("origin %+v, store %+v", got.Origin, got.Store)
 	}
 	for _, src := range r.Sources {
-		want := live.Ready
-		if src.Name == "vso" {
-			want = live.Absent
-		}
-		if src.State != want {
+		if src.State != live.Ready {
 			t.Errorf("%s is %s: %s", src.Name, src.State, src.Err)
 		}
 	}

@@ -102,21 +102,48 @@ func (p *Planner) renewed(ctx context.Context, before Lease) (string, error) {
 	return text, nil
 }
 
-// PlanRevoke plans to revoke one lease. holders are those known to use what it
-// stands for, such as "Deployment shop/api (3 pods)"; none are known when it
-// is empty, which is not the same as nobody.
-func (p *Planner) PlanRevoke(ctx context.Context, id ID, holders []foreign.Text) (*action.Plan, error) {
+// Holders are those known to hold a lease.
+type Holders struct {
+	// Who are workloads, such as "Deployment shop/api (3 pods)". None are known
+	// when it is empty, which is not the same as nobody.
+	Who []foreign.Text
+	// Proven is set when there is no other possibility; otherwise Evidence
+	// says why they may be the ones.
+	Proven   bool
+	Evidence string
+	// By is the object that renews it, and Renews when it will.
+	By     foreign.Text
+	Renews time.Time
+}
+
+// blast says whom it hits that the lease ends.
+func (h *Holders) blast() string {
+	switch {
+	case len(h.Who) == 0 && h.By == "":
+		return "What it stands for stops working at once. Nothing says who uses it: a look-up never tells."
+	case len(h.Who) == 0:
+		return fmt.Sprintf("What it stands for stops working at once. %s holds it for a Secret that no workload of the scope takes.", h.By)
+	case h.Proven:
+		return fmt.Sprintf("What it stands for stops working at once for %s.", listed(h.Who))
+	}
+	return fmt.Sprintf("What it stands for stops working at once. By %s it may be that of %s.", h.Evidence, listed(h.Who))
+}
+
+// PlanRevoke plans to revoke one lease, which the holders will miss.
+func (p *Planner) PlanRevoke(ctx context.Context, id ID, holders Holders) (*action.Plan, error) {
 	l, err := p.reader.one(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	blast := "What it stands for stops working at once. Nothing says who uses it: a look-up never tells."
+	blast := holders.blast()
 	danger := action.DangerName
 	var warnings []string
-	if len(holders) > 0 {
+	if len(holders.Who) > 0 {
 		danger = action.DangerReason
-		blast = fmt.Sprintf("What it stands for stops working at once for %s.", listed(holders))
 		warnings = append(warnings, "Those pods keep using the old credentials until they fetch new ones.")
+	}
+	if holders.By != "" && !holders.Renews.IsZero() {
+		warnings = append(warnings, fmt.Sprintf("%s notices only when it renews next, at %s.", holders.By, holders.Renews.Format(time.TimeOnly)))
 	}
 	if id.IsToken() {
 		danger = action.DangerReason

@@ -155,7 +155,7 @@ func TestRevokeOne(t *testing.T) {
 	w := newWorld(t, "root", nil)
 	id := lease.ID(w.sim.Issue("database", "app", vaultsim.IssueOptions{}))
 	other := lease.ID(w.sim.Issue("database", "app", vaultsim.IssueOptions{}))
-	p, err := w.plans.PlanRevoke(t.Context(), id, []foreign.Text{"Deployment shop/api (3 pods)"})
+	p, err := w.plans.PlanRevoke(t.Context(), id, lease.Holders{Who: []foreign.Text{"Deployment shop/api (3 pods)"}, Proven: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestRevokeThatBecomesIrrevocable(t *testing.T) {
 	w := newWorld(t, "root", nil)
 	w.sim.AddRole("database", "down", vaultsim.Role{Default: time.Hour, Revoke: func() error { return errors.New("dial tcp 10.0.3.14:5432: connect: connection refused") }})
 	id := lease.ID(w.sim.Issue("database", "down", vaultsim.IssueOptions{}))
-	p, err := w.plans.PlanRevoke(t.Context(), id, nil)
+	p, err := w.plans.PlanRevoke(t.Context(), id, lease.Holders{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +192,7 @@ func TestRevokeThatBecomesIrrevocable(t *testing.T) {
 func TestALeaseThatWentBeforeItWasRevoked(t *testing.T) {
 	w := newWorld(t, "root", nil)
 	id := lease.ID(w.sim.Issue("database", "app", vaultsim.IssueOptions{}))
-	p, err := w.plans.PlanRevoke(t.Context(), id, nil)
+	p, err := w.plans.PlanRevoke(t.Context(), id, lease.Holders{})
 	if err != nil {
 		t.Fatal(err)
 	}
