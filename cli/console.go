@@ -36,6 +36,7 @@ func (a *invocation) console(cmd *cobra.Command) error {
 		return err
 	}
 	defer w.close()
+	w.FollowLeases = true
 	first, err := a.first(cmd.Context(), w)
 	if err != nil {
 		return err

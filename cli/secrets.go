@@ -124,7 +124,7 @@ func (a *invocation) withSession(ctx context.Context, f func(s *app.Session) err
 func (a *invocation) readSecrets(ctx context.Context, s *app.Session, workloads []*k8s.Workload) (rows []report.Secret, troubles []string) {
 	reports := make([]*read.Report, len(workloads))
 	errs := make([]error, len(workloads))
-	sideBySide(len(workloads), func(i int) { reports[i], errs[i] = read.Workload(ctx, s.Cluster, workloads[i].Ref, a.clock.Now()) })
+	sideBySide(len(workloads), func(i int) { reports[i], errs[i] = a.workloadSecrets(ctx, s, workloads[i].Ref) })
 	said := map[string]bool{}
 	say := func(text string) {
 		if !said[text] {
@@ -146,6 +146,15 @@ func (a *invocation) readSecrets(ctx context.Context, s *app.Session, workloads 
 	}
 	report.SortSecrets(rows)
 	return rows, troubles
+}
+
+// workloadSecrets reads the secrets of one workload, and the leases behind them.
+func (a *invocation) workloadSecrets(ctx context.Context, s *app.Session, ref k8s.Ref) (*read.Report, error) {
+	r, err := read.Workload(ctx, s.Cluster, ref, a.clock.Now())
+	if err == nil {
+		s.Leases.Fill(ctx, r)
+	}
+	return r, err
 }
 
 func (a *invocation) printSecrets(rows []report.Secret, s *app.Session, output string) error {
@@ -184,7 +193,7 @@ func stalePods(r report.Secret) int {
 // for by name, to the report.
 func (a *invocation) statusSecrets(ctx context.Context, s *app.Session, workloads []*k8s.Workload, doc *report.Status, byName bool) {
 	detailed(workloads, byName, func(i int, w *k8s.Workload) {
-		if r, err := read.Workload(ctx, s.Cluster, w.Ref, a.clock.Now()); err == nil {
+		if r, err := a.workloadSecrets(ctx, s, w.Ref); err == nil {
 			doc.Workloads[i].Secrets = report.Secrets(r.Rows, "")
 		}
 	})

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -9,6 +10,8 @@ import (
 	"midwatch/action"
 	"midwatch/demo"
 	"midwatch/report"
+	"midwatch/secrets/ledger"
+	"midwatch/ui/app"
 	"midwatch/vault/desk"
 	"midwatch/vault/lease"
 )
@@ -21,6 +24,10 @@ An argument is a lease's ID, which takes no more than Vault's default policy, or
 a prefix such as database/creds/app/, of which one level is listed. Without one,
 every lease of a server that has fewer than 5,000 is listed; listing is work for
 the server, so a larger one wants a prefix.
+
+Who holds a lease is found in the cluster of the kubeconfig, in the namespaces
+of -n or -A: by what the Vault Secrets Operator says, by the paths its agent is
+asked for, by the moment. How sure that is stands beside it.
 
 It exits 0 when all is well, 1 when a lease is in trouble or ends soon, and 2
 when it could not tell.`
@@ -70,12 +77,38 @@ func (a *invocation) leases(ctx context.Context, args []string, f leasesFlags) e
 	if err != nil {
 		return err
 	}
-	doc := report.NewLeases(a.clock.Now(), c.Status, found, d.Warn(), nil)
+	doc := report.NewLeases(a.clock.Now(), c.Status, found, d.Warn(), a.holders(ctx, found))
 	a.exit = doc.ExitCode()
 	if f.output == "json" {
 		return doc.JSON(a.out)
 	}
 	return doc.Table(a.out)
+}
+
+// holdersWithin bounds how long the cluster is asked who holds the leases.
+const holdersWithin = 20 * time.Second
+
+// holders asks the cluster of the kubeconfig who holds leases. Without a
+// cluster, or one that does not answer, they are not known, which is no failure
+// here.
+func (a *invocation) holders(ctx context.Context, found *desk.Found) []ledger.Holder {
+	if len(found.Leases) == 0 || a.contextName() == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, holdersWithin)
+	defer cancel()
+	var holders []ledger.Holder
+	err := a.withSession(ctx, func(s *app.Session) error {
+		if _, _, err := s.Watch.Once(ctx); err != nil {
+			return err
+		}
+		holders = s.Leases.Holders(found.Leases)
+		return nil
+	})
+	if err != nil {
+		found.Notes = append(found.Notes, fmt.Errorf("who holds the leases is not known: %w", err))
+	}
+	return holders
 }
 
 // findLeases does what the arguments ask for.

@@ -96,6 +96,9 @@ func (a *invocation) world() (source *connect.Config, shop *demo.World, done fun
 }
 
 func (a *invocation) openDemo() (*demo.World, error) {
+	if a.shop != nil {
+		return a.shop, nil // one command opens two sessions on it
+	}
 	shop, err := demo.Open(demo.Options{Seed: a.demoSeed, Now: a.clock.Now, Live: true})
 	if err != nil {
 		return nil, fmt.Errorf("open the embedded world: %w", err)

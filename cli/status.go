@@ -64,6 +64,9 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 	if err != nil {
 		return err
 	}
+	if board, sources, err = a.withEndings(ctx, s, board, sources); err != nil {
+		return err
+	}
 	workloads, err := narrow(board.Workloads, target, s.Where.Namespaces)
 	if err != nil {
 		return err

@@ -24,7 +24,7 @@ func ledger() app {
 
 func fraudScorer() app {
 	return app{namespace: "payments", name: "fraud-scorer", image: "fraud-scorer:v0.31.0", replicas: 3, cpu: "250m", memory: "768Mi", probes: true,
-		tool: "argocd-controller", team: "risk"}
+		tool: "argocd-controller", team: "risk", env: []corev1.EnvVar{fromSecret("REPORTS_PASSWORD", "fraud-db", "password")}}
 }
 
 func webhookRelay() app {

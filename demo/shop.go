@@ -27,6 +27,7 @@ func usScript() script {
 	}
 	s.kinds, s.beats = withRollouts(s.kinds, s.beats)
 	s.kinds, s.beats = withSecrets(s.kinds, s.beats)
+	s.kinds, s.beats = withDynamicSecrets(s.kinds, s.beats)
 	return s
 }
 
@@ -37,6 +38,7 @@ func fastapi() app {
 		env: []corev1.EnvVar{
 			env("ENVIRONMENT", "production"),
 			fromSecret("DATABASE_URL", "fastapi-secrets", "database-url"), fromSecret("JWT_SECRET", "fastapi-secrets", "jwt-secret"),
+			fromSecret("DATABASE_PASSWORD", "fastapi-db", "password"),
 		},
 	}
 }

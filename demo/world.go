@@ -43,10 +43,11 @@ type World struct {
 	vault      *vaultsim.Server
 	vaultToken string
 
-	mu     sync.Mutex // one step at a time
-	stop   chan struct{}
-	done   chan struct{}
-	closer sync.Once
+	mu       sync.Mutex // one step at a time
+	followed time.Time  // when the operator looked at Vault last
+	stop     chan struct{}
+	done     chan struct{}
+	closer   sync.Once
 }
 
 // Open builds the world as it is at Now.
@@ -61,6 +62,7 @@ func Open(o Options) (*World, error) {
 		w.shut()
 		return nil, err
 	}
+	w.follow(o.Now())
 	if o.Live {
 		go w.run()
 	} else {
@@ -107,6 +109,7 @@ func (w *World) Step(now time.Time) {
 	for _, c := range w.clusters {
 		c.catchUp(now)
 	}
+	w.follow(now)
 }
 
 // Close ends the world: every connection is cut, and when it returns no goroutine of it is left.

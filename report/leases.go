@@ -10,6 +10,8 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/live"
+	"midwatch/secrets"
+	"midwatch/secrets/ledger"
 	"midwatch/vault"
 	"midwatch/vault/desk"
 	"midwatch/vault/lease"
@@ -74,9 +76,15 @@ type Lease struct {
 	Bound       string        `json:"bound,omitempty"`
 	Role        foreign.Text  `json:"role,omitempty"`
 	Database    foreign.Text  `json:"database,omitempty"`
-	Holder      foreign.Text  `json:"holder,omitempty"`
-	Evidence    string        `json:"evidence"`
-	Error       foreign.Text  `json:"error,omitempty"`
+	// Holder is who holds it in a few words; Workloads are all who do, or, where
+	// the evidence is no proof, who may. By is the object that renews it.
+	Holder    foreign.Text   `json:"holder,omitempty"`
+	Workloads []foreign.Text `json:"workloads,omitempty"`
+	By        string         `json:"by,omitempty"`
+	Evidence  string         `json:"evidence"`
+	// Parent is the token it dies with, where that was looked for.
+	Parent foreign.Text `json:"parent,omitempty"`
+	Error  foreign.Text `json:"error,omitempty"`
 }
 
 // Interval is one bar of the histogram.
@@ -92,14 +100,14 @@ type Note struct {
 	Next foreign.Text `json:"next,omitempty"`
 }
 
-// NewLeases judges what was found. holder names who uses a lease and how sure
-// that is; nil when nobody looked.
-func NewLeases(now time.Time, status *vault.Status, found *desk.Found, warn time.Duration, holder func(lease.ID) (who foreign.Text, evidence string)) *Leases {
+// NewLeases judges what was found. holders say who holds each lease; nil when
+// nobody looked.
+func NewLeases(now time.Time, status *vault.Status, found *desk.Found, warn time.Duration, holders []ledger.Holder) *Leases {
 	doc := &Leases{Schema: LeasesSchema, At: now.UTC(), Vault: newVault(status), Total: found.Total, Sampled: found.Sampled, Leases: []Lease{}}
 	for i := range found.Leases {
 		l := newLease(&found.Leases[i], now, warn)
-		if holder != nil {
-			l.Holder, l.Evidence = holder(found.Leases[i].ID)
+		if i < len(holders) {
+			l.heldBy(&holders[i])
 		}
 		doc.Leases = append(doc.Leases, l)
 	}
@@ -157,10 +165,20 @@ func newLease(l *lease.Lease, now time.Time, warn time.Duration) Lease {
 	if !v.Ends.IsZero() {
 		out.TTL, out.Bound = int(v.Ends.Sub(now).Seconds()), v.Bound
 	}
+	if l.Parent != nil {
+		out.Parent = l.Parent.Name
+	}
 	if l.Role != nil {
 		out.Role, out.Database = l.Role.Name, l.Role.Database
 	}
 	return out
+}
+
+func (l *Lease) heldBy(h *ledger.Holder) {
+	l.Holder, l.By, l.Evidence = h.Text(), h.By, string(h.Evidence())
+	for _, w := range h.Workloads {
+		l.Workloads = append(l.Workloads, foreign.Clean(w.String()))
+	}
 }
 
 // ExitCode is trouble when a lease is in trouble, unknown when none could be
@@ -193,12 +211,12 @@ func (d *Leases) Table(w io.Writer) error {
 		fmt.Fprintf(w, "note: %s\n", n)
 	}
 	if len(d.Leases) > 0 {
-		fmt.Fprintln(t, "ENDS\tSTATE\tLEASE\tRENEWED\tWHAT")
+		fmt.Fprintln(t, "ENDS\tSTATE\tLEASE\tRENEWED\tHELD BY\tWHAT")
 	}
 	for _, l := range d.Leases {
-		fmt.Fprintf(t, "%s\t%s\t%s/%s\t%s\t%s\n", l.ends(d.At), l.State, l.Path, lease.ID(l.ID).Short(), l.renewed(d.At), l.Message)
+		fmt.Fprintf(t, "%s\t%s\t%s/%s\t%s\t%s\t%s\n", l.ends(d.At), l.State, l.Path, lease.ID(l.ID).Short(), l.renewed(d.At), l.holder(), l.Message)
 		if l.Error != "" {
-			fmt.Fprintf(t, "\t\t\t\t%s\n", l.Error)
+			fmt.Fprintf(t, "\t\t\t\t\t%s\n", l.Error)
 		}
 	}
 	if err := t.Flush(); err != nil {
@@ -263,6 +281,16 @@ func (l *Lease) ends(now time.Time) string {
 		return "over"
 	}
 	return "in " + short(l.Expires.Sub(now))
+}
+
+func (l *Lease) holder() string {
+	switch {
+	case l.Holder == "":
+		return "-"
+	case l.Evidence == string(secrets.LinkExact):
+		return l.Holder.String()
+	}
+	return l.Holder.String() + " (" + l.Evidence + ")"
 }
 
 func (l *Lease) renewed(now time.Time) string {

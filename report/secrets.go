@@ -35,6 +35,23 @@ type Secret struct {
 	Uses     []secrets.Use `json:"uses"`
 	// StaleHolders are the containers that hold an old version for certain.
 	StaleHolders []StaleHolder `json:"staleHolders"`
+	// Leases are those in Vault behind it, as far as they are known.
+	Leases []SecretLease `json:"leases,omitempty"`
+}
+
+// SecretLease is a lease in Vault behind a secret.
+type SecretLease struct {
+	ID foreign.Text `json:"id"`
+	// Expires is when it ends at the latest; Bound says how far that holds.
+	Expires  time.Time     `json:"expires,omitzero"`
+	Bound    string        `json:"bound,omitempty"`
+	State    string        `json:"state"`
+	Severity live.Severity `json:"severity"`
+	Message  foreign.Text  `json:"message,omitempty"`
+	Evidence secrets.Link  `json:"evidence"`
+	// Asked is when Vault was asked; left out when it was not, and the times
+	// are those the operator was told.
+	Asked time.Time `json:"asked,omitzero"`
 }
 
 // StaleHolder is one container that runs on an old version.
@@ -72,6 +89,11 @@ func secretOf(r *secrets.Row, with string) Secret {
 		if h.Stale && h.Certainty == secrets.Certain {
 			s.StaleHolders = append(s.StaleHolders, StaleHolder{Pod: h.Pod, Container: h.Container, How: h.How, Since: h.Since.UTC()})
 		}
+	}
+	for _, l := range r.Leases {
+		s.Leases = append(s.Leases, SecretLease{
+			ID: l.ID, Expires: l.Ends.UTC(), Bound: l.Bound, State: l.State, Severity: l.Severity, Message: l.Message, Evidence: l.Link, Asked: l.At.UTC(),
+		})
 	}
 	return s
 }

@@ -15,6 +15,9 @@ import (
 	"midwatch/k8s/watch"
 	"midwatch/live"
 	"midwatch/profiles/capture"
+	"midwatch/secrets"
+	"midwatch/secrets/ledger"
+	"midwatch/secrets/read"
 	"midwatch/ui/app"
 )
 
@@ -43,6 +46,9 @@ type Opener struct {
 	Unlocked bool
 	// Vault is where leases and secrets are read from.
 	Vault VaultSource
+	// FollowLeases looks leases up as operators name them; a command asks for
+	// what it needs by itself.
+	FollowLeases bool
 	// UserAgent is how midwatch appears in audit logs.
 	UserAgent string
 	// Flags say where feature flags come from.
@@ -78,7 +84,7 @@ func (o *Opener) Open(ctx context.Context, where app.Where, all bool) (*app.Sess
 		lock.Open()
 		o.Unlocked = false // another context starts locked
 	}
-	return o.withVault(o.assemble(cluster, hub, lock, where), lock), nil
+	return o.assemble(cluster, hub, lock, where), nil
 }
 
 func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.Lock, where app.Where) *app.Session {
@@ -87,9 +93,17 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 	if cluster.Namespace != "" {
 		known = append(known, cluster.Namespace)
 	}
+	way := o.Vault.Desk(where.Context, lock, o.Clock, o.UserAgent)
+	leases := ledger.New(ledger.Options{Desk: way, Clock: o.Clock, Auths: func(ctx context.Context, namespaces []string) ([]secrets.Auth, error) {
+		return read.Auths(ctx, cluster, namespaces)
+	}})
 	sources := watch.Start(ctx, watch.Options{
 		Cluster: cluster, Hub: hub, Clock: o.Clock, Scope: watch.NewScope(where.Namespaces...), Namespaces: known,
+		Endings: leases.Judge, OnHeld: leases.Poke,
 	})
+	if leases.Attach(sources); o.FollowLeases {
+		leases.Begin()
+	}
 	// The cluster's UID arrives behind the first answer; a plan made once it
 	// is known binds the lock to it.
 	uid := func() string {
@@ -102,7 +116,7 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 	flags := o.flags(cluster, hub, lock)
 	taker := o.profiles(cluster, gate, uid)
 	return &app.Session{
-		Scalers: scalers, Flags: flags,
+		Scalers: scalers, Flags: flags, Vault: way, Leases: leases,
 		Where: where, Hub: hub, Cluster: cluster, Watch: sources,
 		Change: change.New(change.Client{Typed: cluster.Typed(), Dynamic: cluster.Dynamic(), Context: cluster.Context, ClusterUID: uid}, o.Clock),
 		Gate:   gate, Profiles: taker,
@@ -113,8 +127,10 @@ func (o *Opener) assemble(cluster *connect.Cluster, hub *live.Hub, lock *action.
 			if flags.Watch != nil {
 				flags.Watch.Close()
 			}
+			leases.Close()
 			sources.Close()
 			cluster.Close()
+			way.Close()
 		},
 	}
 }

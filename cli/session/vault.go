@@ -9,7 +9,6 @@ import (
 	"midwatch/demo"
 	"midwatch/live"
 	"midwatch/secret"
-	"midwatch/ui/app"
 	"midwatch/vault"
 	"midwatch/vault/desk"
 )
@@ -70,15 +69,4 @@ func (v *VaultSource) Desk(name string, lock *action.Lock, clock live.Clock, use
 			return vault.Open(ctx, vault.Options{Settings: s, Clock: clock, Lock: lock, Context: name, UserAgent: userAgent, Base: base})
 		},
 	})
-}
-
-// withVault gives a session its way to Vault, which ends with it.
-func (o *Opener) withVault(s *app.Session, lock *action.Lock) *app.Session {
-	s.Vault = o.Vault.Desk(s.Where.Context, lock, o.Clock, o.UserAgent)
-	end := s.Close
-	s.Close = func() {
-		end()
-		s.Vault.Close()
-	}
-	return s
 }

@@ -67,6 +67,31 @@ func (s *Server) Lease(mount, role string) string {
 	return newest.id
 }
 
+// LeaseInfo is what a client of the server knows of a lease it holds.
+type LeaseInfo struct {
+	ID              string
+	Issued, Renewed time.Time // Renewed is zero when it never was
+	Expires         time.Time
+	Renewable       bool
+}
+
+// Newest is the newest lease of a role; false when there is none.
+func (s *Server) Newest(mount, role string) (LeaseInfo, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.settle()
+	var newest *lease
+	for _, id := range sortedKeys(s.leases) {
+		if l := s.leases[id]; strings.HasPrefix(id, mount+"/creds/"+role+"/") && (newest == nil || l.issued.After(newest.issued)) {
+			newest = l
+		}
+	}
+	if newest == nil {
+		return LeaseInfo{}, false
+	}
+	return LeaseInfo{ID: newest.id, Issued: newest.issued, Renewed: newest.renewed, Expires: newest.expires, Renewable: newest.renewable}, true
+}
+
 // settle lets everything happen that is due: clients renew, leases end.
 func (s *Server) settle() {
 	now := s.clock()

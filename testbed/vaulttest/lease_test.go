@@ -56,7 +56,7 @@ func TestADatabaseLeaseIsRenewedAndItsNewEndShown(t *testing.T) {
 func TestOneLeaseIsRevoked(t *testing.T) {
 	s := connect(t, "oncall")
 	id, other := issue(t), issue(t)
-	p, err := s.Renew.PlanRevoke(t.Context(), id, nil)
+	p, err := s.Renew.PlanRevoke(t.Context(), id, lease.Holders{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestRevokingWithoutTheDatabaseMakesALeaseIrrevocable(t *testing.T) {
 			t.Fatal(err)
 		}
 	}()
-	p, err := s.Renew.PlanRevoke(t.Context(), id, nil)
+	p, err := s.Renew.PlanRevoke(t.Context(), id, lease.Holders{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func asTokenOf(t *testing.T, policies ...string) []string {
 
 func (s *session) tryRevoke(t *testing.T, id lease.ID) error {
 	t.Helper()
-	p, err := s.Renew.PlanRevoke(t.Context(), id, nil)
+	p, err := s.Renew.PlanRevoke(t.Context(), id, lease.Holders{})
 	if err != nil {
 		return err
 	}

@@ -298,6 +298,7 @@ func shortSource(name string) string {
 	short := [...][2]string{
 		{"deployments", "deploy"}, {"statefulsets", "sts"}, {"daemonsets", "ds"}, {"replicasets", "rs"},
 		{"controllerrevisions", "rev"}, {"horizontalpodautoscalers", "hpa"}, {"namespaces", "ns"},
+		{"vaultdynamicsecrets", "vds"}, {"vaultpkisecrets", "pki"},
 	}
 	i := slices.IndexFunc(short[:], func(p [2]string) bool { return p[0] == name })
 	if i < 0 {

@@ -14,6 +14,7 @@ import (
 	"midwatch/k8s/watch"
 	"midwatch/live"
 	"midwatch/profiles/capture"
+	"midwatch/secrets/ledger"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
 	"midwatch/vault/desk"
@@ -50,7 +51,10 @@ type Session struct {
 	Where Where
 	// Vault is the way to Vault; nil when the session has none (in tests).
 	Vault *desk.Desk
-	Hub   *live.Hub
+	// Leases knows who holds a lease and what ends; nil when the session has
+	// none (in tests).
+	Leases *ledger.Ledger
+	Hub    *live.Hub
 	// Peer is the connection for the header; Cluster when nil.
 	Peer    Cluster
 	Cluster *connect.Cluster

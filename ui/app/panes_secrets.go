@@ -16,7 +16,11 @@ func newSecrets(id pane.ID, d Deps, ref k8s.Ref, _ string) pane.Pane {
 		sync = d.Session.Change
 	}
 	return secretspane.New(id, func(ctx context.Context, ref k8s.Ref) (*read.Report, error) {
-		return read.Workload(ctx, d.Session.Cluster, ref, d.Clock.Now())
+		r, err := read.Workload(ctx, d.Session.Cluster, ref, d.Clock.Now())
+		if err == nil {
+			d.Session.Leases.Fill(ctx, r)
+		}
+		return r, err
 	}, d.wait, d.planner(), sync, ref)
 }
 

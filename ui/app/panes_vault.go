@@ -2,6 +2,7 @@ package app
 
 import (
 	"midwatch/k8s"
+	"midwatch/secrets/ledger"
 	"midwatch/ui/kvpane"
 	"midwatch/ui/leasespane"
 	"midwatch/ui/pane"
@@ -16,8 +17,16 @@ func (d Deps) vaultDesk() *desk.Desk {
 	return d.Session.Vault
 }
 
+// leases knows who holds a lease; nil without a session.
+func (d Deps) leases() *ledger.Ledger {
+	if d.Session == nil {
+		return nil
+	}
+	return d.Session.Leases
+}
+
 func newLeases(id pane.ID, d Deps, _ k8s.Ref, _ string) pane.Pane {
-	return leasespane.New(id, d.vaultDesk())
+	return leasespane.New(id, d.vaultDesk(), d.leases())
 }
 
 func newKV(id pane.ID, d Deps, _ k8s.Ref, _ string) pane.Pane {

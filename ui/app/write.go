@@ -104,7 +104,17 @@ func (m *Model) onVerified(msg verifiedMsg) tea.Cmd {
 	default:
 		m.toast(live.OK, fmt.Sprintf("%s: %s after %s%s", what, msg.text, brief(msg.took), undoHint(msg.plan)))
 	}
-	return nil
+	return m.tellWritten(msg.plan.Target)
+}
+
+// tellWritten lets the panes read again what was written to, whether its
+// effect was seen or not.
+func (m *Model) tellWritten(target action.Target) tea.Cmd {
+	var cmds []tea.Cmd
+	for _, t := range m.tiles() {
+		cmds = append(cmds, m.deliver(t, pane.WroteMsg{Target: target}))
+	}
+	return tea.Batch(cmds...)
 }
 
 func undoHint(p *action.Plan) string {

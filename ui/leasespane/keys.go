@@ -53,6 +53,13 @@ func (p *Pane) Bindings() []bind.Binding {
 			Do:       func() tea.Cmd { p.rights = !p.rights; return nil },
 		},
 	}
+	if p.known != nil {
+		list = append(list, bind.Binding{
+			ID: id + ".parents", Keys: []string{"t"}, Title: "parent tokens", Group: "View",
+			Help:     "Find the tokens that operators log in with: a lease ends with the token that made it. Lists the accessors of all tokens.",
+			Disabled: p.offline, Do: p.findParents,
+		})
+	}
 	if p.detail || p.rights {
 		list = append(list, bind.Binding{
 			ID: id + ".close", Keys: []string{"esc"}, Title: "close details", Group: "View", Help: "Close the details.",
@@ -90,8 +97,9 @@ func (p *Pane) leaseBindings() []bind.Binding {
 			Help:     "Revoke the selected lease, and only that: what it stands for stops working.",
 			Disabled: p.noLease,
 			Do: func() tea.Cmd {
+				holders := p.holdersOfSelected()
 				return p.plan("revoke", func(ctx context.Context, c *desk.Connection, id lease.ID) (*action.Plan, error) {
-					return c.Renew.PlanRevoke(ctx, id, nil)
+					return c.Renew.PlanRevoke(ctx, id, holders)
 				})
 			},
 		},
@@ -113,6 +121,28 @@ func (p *Pane) nothing() string {
 		return "nothing is selected"
 	}
 	return ""
+}
+
+// holdersOfSelected are those who will miss the selected lease.
+func (p *Pane) holdersOfSelected() lease.Holders {
+	l, ok := p.selected()
+	if !ok {
+		return lease.Holders{}
+	}
+	return p.known.Holders([]lease.Lease{*l})[0].Plan()
+}
+
+// findParents looks for the tokens that leases of operators die with.
+func (p *Pane) findParents() tea.Cmd {
+	p.busy = "look for parent tokens"
+	known := p.known
+	return pane.Run(p.env.Tasks, p.id, "read", p.busy, readTimeout, func(ctx context.Context) (tea.Msg, error) {
+		found, err := known.FindParents(ctx)
+		if err != nil {
+			return failedMsg{err}, nil
+		}
+		return parentsMsg{found}, nil
+	})
 }
 
 func (p *Pane) selected() (*lease.Lease, bool) {

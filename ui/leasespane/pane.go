@@ -3,6 +3,7 @@ package leasespane
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"midwatch/action"
 	"midwatch/foreign"
 	"midwatch/live"
+	"midwatch/secrets/ledger"
 	"midwatch/ui/pane"
 	"midwatch/ui/widget"
 	"midwatch/vault"
@@ -30,6 +32,7 @@ type row struct {
 	folder  string // "database/creds/"
 	lease   *lease.Lease
 	verdict lease.Verdict
+	holder  ledger.Holder
 }
 
 func (r row) key() string {
@@ -53,7 +56,8 @@ type view struct {
 type Pane struct {
 	id    pane.ID
 	env   *pane.Env
-	desk  *desk.Desk // nil without a session
+	desk  *desk.Desk     // nil without a session
+	known *ledger.Ledger // nil without a cluster
 	table *widget.Table[row]
 
 	conn   *desk.Connection
@@ -81,9 +85,10 @@ var (
 	_ pane.Starter  = (*Pane)(nil)
 )
 
-// New makes the pane; d may be nil.
-func New(id pane.ID, d *desk.Desk) *Pane {
-	p := &Pane{id: id, desk: d}
+// New makes the pane; d may be nil, and known where nothing tells who holds a
+// lease.
+func New(id pane.ID, d *desk.Desk, known *ledger.Ledger) *Pane {
+	p := &Pane{id: id, desk: d, known: known}
 	p.table = widget.NewTable(row.key, columns()...)
 	return p
 }
@@ -154,6 +159,7 @@ type (
 		push bool
 	}
 	lookedUpMsg struct{ lease lease.Lease }
+	parentsMsg  struct{ found ledger.Parents }
 	failedMsg   struct{ err error }
 	plannedMsg  struct{ plan *action.Plan }
 )
@@ -171,10 +177,18 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 			p.table.Reset()
 		}
 		p.shown = msg.view
+		p.known.Saw(msg.view.found.Leases...)
 		p.arrange()
 	case lookedUpMsg:
 		p.busy = ""
+		p.known.Saw(msg.lease)
 		p.replace(msg.lease)
+	case parentsMsg:
+		p.busy = ""
+		p.arrange()
+		return pane.Toast(live.Info, fmt.Sprintf("looked among %d tokens; %d of those that operators log in with are known", msg.found.Tokens, msg.found.Found))
+	case pane.WroteMsg:
+		return p.wrote(msg)
 	case plannedMsg:
 		p.busy = ""
 		return pane.Send(pane.ConfirmMsg{Plan: msg.plan})
@@ -220,9 +234,13 @@ func (p *Pane) connected(msg connectedMsg) {
 func (p *Pane) arrange() {
 	p.rows = nil
 	if f := p.shown.found; f != nil {
+		holders := p.known.Holders(f.Leases)
 		for i := range f.Leases {
 			l := &f.Leases[i]
-			p.rows = append(p.rows, row{lease: l, verdict: lease.Assess(l, p.env.Now, p.desk.Warn())})
+			if parent := p.known.Parent(l.ID); parent != nil {
+				l.Parent = parent
+			}
+			p.rows = append(p.rows, row{lease: l, verdict: lease.Assess(l, p.env.Now, p.desk.Warn()), holder: holders[i]})
 		}
 		for _, folder := range f.Folders {
 			p.rows = append(p.rows, row{folder: folder})
@@ -263,7 +281,20 @@ func (p *Pane) matches(r row) bool {
 	if r.lease == nil {
 		return p.filter.Match(foreign.Clean(r.folder).String())
 	}
-	return p.filter.Match(r.lease.ID.String(), string(r.verdict.State), r.lease.Error.String())
+	return p.filter.Match(r.lease.ID.String(), string(r.verdict.State), r.lease.Error.String(), r.holder.Text().String())
+}
+
+// wrote reads the lease again that was just renewed or revoked.
+func (p *Pane) wrote(msg pane.WroteMsg) tea.Cmd {
+	if msg.Target.Kind != "Lease" || p.conn == nil || p.shown.found == nil {
+		return nil
+	}
+	for i := range p.shown.found.Leases {
+		if id := p.shown.found.Leases[i].ID; id.String() == msg.Target.UID {
+			return p.lookUp(id)
+		}
+	}
+	return nil
 }
 
 // replace puts a lease that was read again in the place it had.

@@ -67,7 +67,7 @@ func open(t testing.TB, sim *vaultsim.Server, token string) (*panetest.Bench, *w
 	w := &wire{sim: sim}
 	b := panetest.New(t, func(b *panetest.Bench) pane.Pane {
 		w.bench = b
-		return leasespane.New(pane.Leases, newDesk(w, token))
+		return leasespane.New(pane.Leases, newDesk(w, token), nil)
 	})
 	return start(b), w
 }
@@ -176,7 +176,7 @@ func TestWhatGoesWrongIsSaid(t *testing.T) {
 }
 
 func TestWithoutAVault(t *testing.T) {
-	b := start(panetest.New(t, func(*panetest.Bench) pane.Pane { return leasespane.New(pane.Leases, nil) }))
+	b := start(panetest.New(t, func(*panetest.Bench) pane.Pane { return leasespane.New(pane.Leases, nil, nil) }))
 	b.Press("enter", "a", "r", "D", "R", "m", "i", "backspace")
 	if frame := b.Plain(80, 24); !strings.Contains(frame, "VAULT_ADDR") {
 		t.Errorf("got\n%s", frame)

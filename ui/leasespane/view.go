@@ -7,6 +7,7 @@ import (
 
 	"midwatch/foreign"
 	"midwatch/live"
+	"midwatch/secrets/ledger"
 	"midwatch/ui/pane"
 	"midwatch/ui/theme"
 	"midwatch/ui/widget"
@@ -213,6 +214,7 @@ func full(env *pane.Env, r row, w int) []widget.Rich {
 	}
 	add("lease", l.ID.String())
 	add("error", l.Error.String())
+	held(add, env, &r.holder)
 	if !v.Ends.IsZero() {
 		add("ends", stamp(env, v.Ends)+" "+v.Bound)
 	}
@@ -235,6 +237,46 @@ func full(env *pane.Env, r row, w int) []widget.Rich {
 	}
 	return out
 }
+
+// held says who holds the lease, and how that is known.
+func held(add func(name, value string), env *pane.Env, h *ledger.Holder) {
+	for i, w := range h.Workloads {
+		name := "held by"
+		switch {
+		case i > 0:
+			name = ""
+		case !h.Proven():
+			name = "may be of"
+		}
+		if i == maxHolders {
+			add("", fmt.Sprintf("and %d more", len(h.Workloads)-i))
+			break
+		}
+		add(name, fmt.Sprintf("%s, evidence: %s", w.Text(), h.Evidence()))
+	}
+	if h.By == "" {
+		return
+	}
+	text := h.By
+	if h.Secret != "" {
+		text += " into Secret " + h.Secret
+	}
+	switch {
+	case !h.Proven() || h.Renews.IsZero():
+	case h.Renews.After(env.Now):
+		text += ", renews it next at " + stamp(env, h.Renews)
+	default:
+		text += ", was due to renew it at " + stamp(env, h.Renews)
+	}
+	add("brought by", text)
+	add("", h.Problem.String())
+	for _, w := range h.Restarts {
+		add("", "restarts "+w.String()+" by itself when it has new credentials")
+	}
+}
+
+// maxHolders is how many holders are listed by name.
+const maxHolders = 4
 
 func stamp(env *pane.Env, t time.Time) string {
 	if t.IsZero() {
@@ -260,7 +302,7 @@ func columns() []widget.Column[row] {
 			},
 		},
 		{
-			ID: "lease", Title: "lease", Min: 32, Flex: 2, Middle: true,
+			ID: "lease", Title: "lease", Min: 36, Flex: 3, Middle: true,
 			Cell: func(_ widget.Draw, r row) widget.Rich {
 				if r.lease == nil {
 					return widget.Say(theme.Text, foreign.CleanN(r.folder, 300).String())
@@ -269,7 +311,21 @@ func columns() []widget.Column[row] {
 			},
 		},
 		{
-			ID: "what", Title: "what", Min: 24, Flex: 3, Optional: 2,
+			ID: "holder", Title: "held by", Min: 22, Flex: 3, Optional: 2, Middle: true,
+			Cell: func(_ widget.Draw, r row) widget.Rich {
+				text := r.holder.Text().String()
+				if text == "" {
+					return nil
+				}
+				token := theme.Text
+				if !r.holder.Proven() {
+					text, token = text+" ("+string(r.holder.Evidence())+")", theme.Muted
+				}
+				return widget.Say(token, text)
+			},
+		},
+		{
+			ID: "what", Title: "what", Min: 24, Flex: 3, Optional: 3,
 			Cell: func(_ widget.Draw, r row) widget.Rich {
 				switch {
 				case r.lease == nil:

@@ -155,6 +155,10 @@ type ToastMsg struct {
 	Text     string
 }
 
+// WroteMsg tells every pane that a write was carried out and its effect waited
+// for, so that what shows the target can read it again.
+type WroteMsg struct{ Target action.Target }
+
 // CopyMsg puts text into the terminal's clipboard (OSC 52). Never a secret.
 type CopyMsg struct{ What, Text string }
 

@@ -153,6 +153,8 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		return p.take(msg)
 	case pane.RefreshMsg:
 		return p.readAgain(0)
+	case pane.WroteMsg:
+		return p.wrote(msg)
 	case tea.KeyPressMsg:
 		return pane.Press(p, msg)
 	case pane.FailedMsg:
@@ -225,6 +227,25 @@ func (p *Pane) readAgain(after time.Duration) tea.Cmd {
 	})
 }
 
+// wrote reads again when what was written to stands behind one of the rows.
+func (p *Pane) wrote(msg pane.WroteMsg) tea.Cmd {
+	if p.report == nil || !p.viewed {
+		return nil
+	}
+	for i := range p.report.Rows {
+		r := &p.report.Rows[i]
+		if o := r.Origin; o != nil && o.Kind == msg.Target.Kind && o.Namespace == msg.Target.Namespace && o.Name == msg.Target.Name {
+			return p.readAgain(0)
+		}
+		for _, l := range r.Leases {
+			if msg.Target.Kind == "Lease" && l.ID.String() == msg.Target.UID {
+				return p.readAgain(0)
+			}
+		}
+	}
+	return nil
+}
+
 func (p *Pane) narrow() {
 	if p.report == nil {
 		return
@@ -261,6 +282,14 @@ func (p *Pane) Until(now time.Time) time.Duration {
 	until := widget.SinceUntil(now, p.report.At)
 	for _, r := range p.table.Visible() {
 		until = widget.Sooner(until, widget.SinceUntil(now, r.Since))
+	}
+	if r, ok := p.table.Selected(); ok && p.detail {
+		for i := range r.Leases {
+			if left := r.Leases[i].Ends.Sub(now); left > 0 {
+				_, wait := widget.CountdownFor(left)
+				until = widget.Sooner(until, wait)
+			}
+		}
 	}
 	return until
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"midwatch/live"
 	"midwatch/secrets"
@@ -147,6 +148,9 @@ func (p *Pane) full(env *pane.Env, r *secrets.Row, w int) []widget.Rich {
 		{Token: theme.Severity(r.Severity), Text: env.Styles.Sign(r.Severity) + " "}, {Token: theme.Text, Text: r.Message.String()},
 	}.Wrap(max(w, 1), 2)...)
 	out = append(out, p.origin(env, r)...)
+	for i := range r.Leases {
+		out = append(out, leaseLines(env, &r.Leases[i], w)...)
+	}
 	if r.Meta != nil {
 		line := label("changed")
 		line = append(line, widget.Piece{Token: theme.Text, Text: widget.Since(env.Now, r.Meta.Changed) + " ago"})
@@ -200,13 +204,36 @@ func (p *Pane) origin(env *pane.Env, r *secrets.Row) []widget.Rich {
 	} else if !o.Next.IsZero() {
 		when.Add(theme.Warn, "due "+widget.Since(env.Now, o.Next)+" ago")
 	}
-	if o.Lease != "" {
-		when.Add(theme.Text, "lease "+o.Lease.String())
-	}
 	if r.Reloads != "" {
 		when.Add(theme.Muted, r.Reloads+" restarts the pods on a change")
 	}
 	return append(out, append(label("synced"), when.Rich()...))
+}
+
+// leaseLines is a lease in Vault: when it ends at the latest, and how far both
+// the link and the end can be trusted.
+func leaseLines(env *pane.Env, l *secrets.Leased, w int) []widget.Rich {
+	line := widget.NewJoin(env.Styles)
+	token := theme.Severity(l.Severity)
+	switch left := l.Ends.Sub(env.Now); {
+	case l.Ends.IsZero():
+		line.Add(token, l.State)
+	case left > 0:
+		line.Add(token, "ends in "+widget.Countdown(left)+" at "+l.Ends.In(env.Now.Location()).Format(time.TimeOnly))
+		line.Add(token, l.State)
+	default:
+		line.Add(token, "over since "+widget.Since(env.Now, l.Ends))
+	}
+	line.Add(theme.Text, l.ID.String())
+	line.Add(theme.Muted, "evidence: "+string(l.Link))
+	out := append(label("lease"), line.Rich()...).Wrap(max(w, 1), 12)
+	more := widget.NewJoin(env.Styles)
+	more.Add(theme.Muted, l.Message.String())
+	more.Add(theme.Muted, l.Bound)
+	if !l.LastEnd.IsZero() {
+		more.Add(theme.Muted, "renewing goes to "+l.LastEnd.In(env.Now.Location()).Format(time.DateTime)+" at most")
+	}
+	return append(out, append(label(""), more.Rich()...).Wrap(max(w, 1), 12)...)
 }
 
 func useWords(u secrets.Use) widget.Rich {
