@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"fmt"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
 	"time"
@@ -44,6 +46,9 @@ func (a *invocation) captureProfiles(ctx context.Context, target string, o *prof
 	defer w.close()
 	ctx, cancel := context.WithTimeout(ctx, req.Lasts()+2*time.Minute)
 	defer cancel()
+	// An interrupt ends the profiler in the pod before the program ends.
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
 	profiler, err := w.Profiler(ctx, a.where())
 	if err != nil {
 		return diff.Side{}, err

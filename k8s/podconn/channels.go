@@ -30,7 +30,6 @@ const mostStatus = 64 << 10
 type socket struct {
 	conn *websocket.Conn
 
-	writing sync.Mutex
 	once    sync.Once
 	closed  chan struct{}
 	pinging sync.WaitGroup
@@ -102,10 +101,11 @@ func (s *socket) message(r io.Reader, stdout, stderr io.Writer, status io.Writer
 }
 
 func (s *socket) endInput() error {
-	s.writing.Lock()
-	defer s.writing.Unlock()
 	_ = s.conn.SetWriteDeadline(time.Now().Add(stopWithin)) // shows at the write
-	return s.conn.WriteMessage(websocket.BinaryMessage, []byte{consts.StreamClose, consts.StreamStdIn})
+	if err := s.conn.WriteMessage(websocket.BinaryMessage, []byte{consts.StreamStdIn, '\n'}); err != nil {
+		return err //nolint:wrapcheck // the caller only asks whether
+	}
+	return s.conn.WriteMessage(websocket.BinaryMessage, []byte{consts.StreamClose, consts.StreamStdIn}) //nolint:wrapcheck // as above
 }
 
 func (s *socket) close() error {
@@ -159,6 +159,11 @@ func (s *streams) copy(stdout, stderr io.Writer) (string, error) {
 	return string(status), errors.Join(failed[0], failed[1], err)
 }
 
-func (s *streams) endInput() error { return s.stdin.Close() } //nolint:wrapcheck // the caller only asks whether
+func (s *streams) endInput() error {
+	if _, err := s.stdin.Write([]byte{'\n'}); err != nil {
+		return err //nolint:wrapcheck // the caller only asks whether
+	}
+	return s.stdin.Close() //nolint:wrapcheck // as above
+}
 
 func (s *streams) close() error { return s.conn.Close() } //nolint:wrapcheck // nobody asks

@@ -69,7 +69,8 @@ type channels interface {
 	// copy takes what the command writes until it ends, and returns the
 	// status that came at the end; "" when none did.
 	copy(stdout, stderr io.Writer) (status string, err error)
-	// endInput closes the command's standard input.
+	// endInput ends the command's standard input: with an empty line, since not
+	// every node hands an end of input on (kwok does not), and with its end.
 	endInput() error
 	close() error
 }
@@ -167,7 +168,7 @@ func (p *Process) Done() <-chan struct{} { return p.done }
 // [ErrStopped], [ErrLost] or an error of the connection.
 func (p *Process) Err() error { return p.err }
 
-// Stop ends the command's input, waits a moment for it to end by itself, and
+// Stop ends the command's input, with an empty line before its end, waits a moment for it to end by itself, and
 // then closes the connection. It returns when everything has ended.
 func (p *Process) Stop() {
 	p.once.Do(func() {

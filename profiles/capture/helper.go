@@ -179,7 +179,8 @@ func (h *helper) container() corev1.EphemeralContainer {
 // staging/src/k8s.io/pod-security-admission/admission).
 var violates = regexp.MustCompile(`violates PodSecurity "([^"]+)": (.*)`)
 
-// refused explains why the server did not take the container.
+// refused explains why the server did not take the container. The server's own
+// error is not kept in it: it would be explained once more.
 func (h *helper) refused(err error) *Error {
 	text := foreign.CleanN(err.Error(), 400).String()
 	var status apierrors.APIStatus
@@ -189,20 +190,20 @@ func (h *helper) refused(err error) *Error {
 		return h.taker.explainExec(context.Background(), h.target, err)
 	case m != nil:
 		level, _, _ := strings.Cut(m[1], ":")
-		return &Error{Cause: NotAllowed, Err: err, Next: "put py-spy into the image, or ask who sets the namespace's label pod-security.kubernetes.io/enforce",
+		return &Error{Cause: NotAllowed, Next: "put py-spy into the image, or ask who sets the namespace's label pod-security.kubernetes.io/enforce",
 			Why: fmt.Sprintf("PodSecurity level %s of namespace %s forbids it (%s)", level, h.target.Pod.Namespace, m[2])}
 	case apierrors.IsForbidden(err) && strings.Contains(text, "cannot patch"):
-		return &Error{Cause: NotAllowed, Why: "forbidden: needs the verb patch on pods/ephemeralcontainers", Next: "ask for it", Err: err}
+		return &Error{Cause: NotAllowed, Why: "forbidden: needs the verb patch on pods/ephemeralcontainers", Next: "ask for it"}
 	case apierrors.IsForbidden(err), strings.Contains(text, "admission webhook"), strings.Contains(text, "denied the request"):
-		return &Error{Cause: NotAllowed, Why: "admission refused it: " + text, Next: "ask who sets that policy", Err: err}
+		return &Error{Cause: NotAllowed, Why: "admission refused it: " + text, Next: "ask who sets that policy"}
 	case apierrors.IsNotFound(err) && errors.As(err, &status) && (status.Status().Details == nil || status.Status().Details.Name == ""):
-		return &Error{Cause: NoTool, Why: "this API server knows no ephemeral containers", Err: err}
+		return &Error{Cause: NoTool, Why: "this API server knows no ephemeral containers"}
 	case apierrors.IsNotFound(err):
-		return &Error{Cause: Gone, Why: "the pod is gone", Next: "choose another one", Err: err}
+		return &Error{Cause: Gone, Why: "the pod is gone", Next: "choose another one"}
 	case errors.As(err, &status) && status.Status().Code == http.StatusUnprocessableEntity:
-		return &Error{Cause: Trouble, Why: "the server does not take it: " + text, Err: err}
+		return &Error{Cause: Trouble, Why: "the server does not take it: " + text}
 	}
-	return &Error{Cause: Trouble, Why: connect.Explain(err).Line(), Err: err}
+	return &Error{Cause: Trouble, Why: connect.Explain(err).Line()}
 }
 
 // running waits until the container runs; the error says why it does not.

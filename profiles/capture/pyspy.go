@@ -59,14 +59,14 @@ func toFile(way Way, k Kind) bool {
 	return k == PyCPU || k == PyWall || way == ByPySpy && k != PyStacks
 }
 
-// wrapper runs a command that ends with its standard input: a node leaves
+// wrapper runs a command that ends with its standard input, or a line on it: a node leaves
 // running what a client that went away has started. Only what every shell has
 // is in it. INT lets py-spy let go of the process first; a shell's background
 // commands ignore INT unless they take it up themselves, so TERM follows.
 const wrapper = `exec 4<&0
 %s &
 p=$!
-(while read -r _ <&4; do :; done; kill -INT $p; sleep 1; kill -TERM $p) >/dev/null 2>&1 3>&- &
+(read -r _ <&4; kill -INT $p; sleep 1; kill -TERM $p) >/dev/null 2>&1 3>&- &
 w=$!
 exec 4<&-
 wait $p; r=$?

@@ -87,6 +87,9 @@ func (m *Model) onRan(msg ranMsg) tea.Cmd {
 	var next tea.Cmd
 	if msg.then != nil {
 		next = msg.then()
+		for _, t := range m.tiles() {
+			t.touch() // whichever it was changed
+		}
 	}
 	return tea.Batch(verify, next, m.quitIfDone())
 }

@@ -80,6 +80,9 @@ func (p *Pane) chooseKeys() []bind.Binding {
 // showKeys are the keys of one profile.
 func (p *Pane) showKeys() []bind.Binding {
 	v := p.shown
+	clock := p.key("clock", "cpu/wall", "Take the same with the other clock: on the CPU, or with the waiting.", "Profile", 0, p.noToggle, p.toggleClock, "w")
+	again := p.key("again", "again", "Take it again.", "Profile", 9, nil, func() tea.Cmd { return p.capture(v.got.Target, v.got.Req) }, "R")
+	clock.Writes, again.Writes = isExec(v.got.Req.Kind), isExec(v.got.Req.Kind)
 	list := []bind.Binding{
 		p.key("zoom", "zoom in", "Make the selected box the whole width; from the table, the heaviest call of the function.", "View", 1, v.nothing, p.zoomIn, "enter"),
 		p.key("zoom-back", "zoom back", "Undo the last zoom.", "View", 0, v.nothing, func() tea.Cmd { v.flame.back(); return nil }, "backspace"),
@@ -98,8 +101,8 @@ func (p *Pane) showKeys() []bind.Binding {
 		p.key("type", "sample type", "Show the next sample type: bytes or objects, in use or allocated.", "View", 8, v.nothing, p.nextType, "t"),
 		p.key("label", "by label", "Put the values of the next profiler label at the root.", "View", 0, v.noLabel, p.nextLabel, "L"),
 		p.key("flip", "flip", "Put the root on top or at the bottom.", "View", 0, v.nothing, func() tea.Cmd { v.flame.flip = !v.flame.flip; return nil }, "i"),
-		p.key("clock", "cpu/wall", "Take the same with the other clock: on the CPU, or with the waiting.", "Profile", 0, p.noToggle, p.toggleClock, "w"),
-		p.key("again", "again", "Take it again.", "Profile", 9, nil, func() tea.Cmd { return p.capture(v.got.Target, v.got.Req) }, "R"),
+		clock,
+		again,
 		p.key("next-hit", "next hit", "Go to the next match.", "View", 0, v.noHit, func() tea.Cmd { v.goToHit(v.hit + 1); return nil }, "n"),
 		p.key("previous-hit", "previous hit", "Go to the match before.", "View", 0, v.noHit, func() tea.Cmd { v.goToHit(v.hit - 1); return nil }, "N"),
 		p.key("copy", "copy name", "Copy the full name of the selected function.", "File", 0, v.nothing, func() tea.Cmd {
