@@ -44,6 +44,7 @@ type profileOptions struct {
 	// Of a capture.
 	kind       string
 	seconds    int
+	delta      bool
 	container  string
 	pid        int
 	image      string
@@ -81,6 +82,7 @@ func (a *invocation) profileCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.StringVar(&o.kind, "type", "", "what to capture from TARGET: cpu, heap, allocs, goroutine, block, mutex, … (default cpu)")
 	f.IntVar(&o.seconds, "seconds", 10, "how long to look at TARGET")
+	f.BoolVar(&o.delta, "delta", false, "heap, allocs, mutex, …: the difference over --seconds instead of a snapshot")
 	f.StringVarP(&o.container, "container", "c", "", "py-…: look into this container (default kubectl's, or the first)")
 	f.IntVar(&o.pid, "pid", 0, "py-…: the process to look at (default the busiest Python)")
 	f.StringVar(&o.image, "image", "", "py-…: an image with py-spy, for an ephemeral container where there is no profiler")

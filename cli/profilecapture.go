@@ -32,7 +32,9 @@ func (a *invocation) captureProfiles(ctx context.Context, target string, o *prof
 		return diff.Side{}, fmt.Errorf("--type %q: want one of %s", o.kind, strings.Join(kindsOfProfile(), ", "))
 	case o.seconds < 1 || o.seconds > capture.MaxSeconds:
 		return diff.Side{}, fmt.Errorf("--seconds %d: want 1 to %d", o.seconds, capture.MaxSeconds)
-	case !spec.Timed:
+	case o.delta && !spec.Delta:
+		return diff.Side{}, fmt.Errorf("--delta: %s has none", req.Kind)
+	case !spec.Timed && !o.delta:
 		req.Seconds = 0
 	}
 	settings, err := a.settings()

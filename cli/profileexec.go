@@ -88,5 +88,10 @@ func (e *execProfile) run(ctx context.Context, p *action.Plan) (action.Outcome, 
 	if err := missing(gate, p, gate.Lock(), c); err != nil {
 		return action.Outcome{}, err
 	}
-	return gate.Run(ctx, p, c)
+	out, err := gate.Run(ctx, p, c)
+	var failed *capture.Error
+	if errors.As(err, &failed) {
+		return out, failed // it says which pod already
+	}
+	return out, err
 }

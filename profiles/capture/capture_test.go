@@ -520,3 +520,24 @@ func TestCandidates(t *testing.T) {
 		t.Errorf("got %v, want %s", got, want)
 	}
 }
+
+// TestDeltaProfilesAreLeftToTheirScraper: godeltaprof's endpoints are known,
+// and not asked.
+func TestDeltaProfilesAreLeftToTheirScraper(t *testing.T) {
+	w := newWorld(t)
+	asked := false
+	w.listen(6060, behind(goPprof(), "/debug/pprof/delta_heap", func(http.ResponseWriter, *http.Request) { asked = true }))
+	target := w.pod(t, "api-1", func(p *corev1.Pod) {
+		p.Annotations["profiles.grafana.com/memory.port"] = "6060"
+		p.Annotations["profiles.grafana.com/memory.path"] = "/debug/pprof/delta_heap"
+		p.Annotations["profiles.grafana.com/mutex.path"] = "/debug/pprof/delta_mutex"
+		p.Annotations["profiles.grafana.com/block.path"] = "/debug/pprof/block"
+	})
+	f, err := w.taker.Find(within(t), target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(f.Deltas) != "[delta_heap delta_mutex]" || f.Port != 6060 || f.Index == nil || asked {
+		t.Errorf("found %v at %v, asked %v", f.Deltas, f.Endpoint, asked)
+	}
+}

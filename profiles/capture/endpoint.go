@@ -10,6 +10,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/labels"
+
+	"midwatch/foreign"
 )
 
 // DefaultPrefix is where net/http/pprof is mounted.
@@ -196,4 +198,25 @@ func profiledBy(pod *corev1.Pod) string {
 		return "kube-profefe (annotation profefe.com/enable)"
 	}
 	return ""
+}
+
+// deltas are the profiles of godeltaprof (delta_heap, delta_mutex, delta_block)
+// that the pod's annotations name as what is scraped, or that its index lists:
+// they are mounted beside net/http/pprof, whose index does not know them.
+func deltas(pod *corev1.Pod, index *Index) []string {
+	var out []string
+	add := func(name string) {
+		if strings.HasPrefix(name, "delta_") && !slices.Contains(out, name) {
+			out = append(out, foreign.CleanN(name, 40).String())
+		}
+	}
+	for _, kind := range []string{"memory", "block", "mutex"} {
+		add(path.Base(pod.Annotations[grafana+kind+".path"]))
+	}
+	if index != nil {
+		for _, name := range index.Custom {
+			add(name.String())
+		}
+	}
+	return out
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,9 +13,12 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+
+	corev1 "k8s.io/api/core/v1"
 
 	"midwatch/action"
 	"midwatch/demo/apiserver"
@@ -359,5 +363,51 @@ func TestClosingTheTakerEndsWhatRuns(t *testing.T) {
 	w.taker.Close()
 	if _, err := wait(within(t), nil); err == nil {
 		t.Error("a profile came")
+	}
+}
+
+// TestRequestsAreCounted reads a counter before and after the capture.
+func TestRequestsAreCounted(t *testing.T) {
+	var n atomic.Int64
+	metrics := http.NewServeMux()
+	metrics.HandleFunc("GET /stats", func(rw http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(rw, "http_requests_total{code=\"200\"} %d\n", 1000+500*n.Add(1))
+	})
+	for name, c := range map[string]struct {
+		rule  capture.Rule
+		kind  capture.Kind
+		count float64
+		why   string
+	}{
+		"counted":      {capture.Rule{Requests: "http_requests_total", MetricsPath: "stats"}, capture.CPU, 500, ""},
+		"by exec":      {capture.Rule{Requests: "http_requests_total", MetricsPath: "stats", MetricsPort: "9090"}, capture.PyCPU, 500, ""},
+		"not named":    {capture.Rule{}, capture.CPU, 0, "no metric is named"},
+		"not there":    {capture.Rule{Requests: "other", MetricsPath: "stats"}, capture.CPU, 0, "does not have it"},
+		"no page":      {capture.Rule{Requests: "http_requests_total"}, capture.CPU, 0, "port 9090 answers 404 to /metrics"},
+		"nobody there": {capture.Rule{Requests: "http_requests_total", MetricsPort: "9999"}, capture.CPU, 0, "nothing listens there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newPyWorld(t, newInside(t))
+			w.taker = capture.New(capture.Options{Cluster: locked{cluster{w.world}, w.lock}, Context: "demo", Journal: w.gate, Gate: w.gate, Rules: []capture.Rule{c.rule}})
+			t.Cleanup(w.taker.Close)
+			w.listen(6060, goPprof())
+			w.listen(9090, metrics)
+			w.target = w.pod(t, "app-2", func(p *corev1.Pod) { p.Annotations["prometheus.io/port"] = "9090" })
+			req := capture.Request{Kind: c.kind, Seconds: 1}
+			var p *capture.Profile
+			var err error
+			if c.kind == capture.PyCPU {
+				req.PID = me()
+				p, err = w.take(t, within(t), req)
+			} else {
+				p, err = w.taker.Take(within(t), w.target, req, nil)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if p.Requests.Count != c.count || !strings.Contains(p.Requests.Why, c.why) || p.Profile.Requests() != c.count {
+				t.Errorf("counted %+v; the profile says %v", p.Requests, p.Profile.Requests())
+			}
+		})
 	}
 }

@@ -38,6 +38,10 @@ type Found struct {
 	NeedsKey bool
 	// ProfiledBy names who else profiles the pod; may be empty.
 	ProfiledBy string
+	// Deltas are godeltaprof's profiles (delta_heap, …) that the pod serves,
+	// for the screen: each request of one takes away what its scraper would
+	// see next, so they are never asked for.
+	Deltas []string
 	// Tried are the ports that were asked before, for the screen.
 	Tried []string
 }
@@ -158,7 +162,7 @@ func (t *Taker) look(ctx context.Context, target Target, pod *corev1.Pod) (*Foun
 	}
 	if remembered {
 		if f, err := t.ask(ctx, target, typed.with(known)); err == nil {
-			f.ProfiledBy = profiledBy(pod)
+			f.ProfiledBy, f.Deltas = profiledBy(pod), deltas(pod, f.Index)
 			return f, nil
 		}
 	}
@@ -166,7 +170,7 @@ func (t *Taker) look(ctx context.Context, target Target, pod *corev1.Pod) (*Foun
 	if err != nil {
 		return nil, err
 	}
-	f.ProfiledBy = profiledBy(pod)
+	f.ProfiledBy, f.Deltas = profiledBy(pod), deltas(pod, f.Index)
 	t.mu.Lock()
 	t.known[key] = withoutTyped(f.Endpoint, list)
 	t.mu.Unlock()

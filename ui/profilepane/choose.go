@@ -152,6 +152,9 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 		if f.found.ProfiledBy != "" {
 			where.Add(theme.Warn, "also profiled by "+f.found.ProfiledBy)
 		}
+		if len(f.found.Deltas) > 0 {
+			where.Add(theme.Muted, strings.Join(f.found.Deltas, ", ")+" left to its scraper (D: differences of our own)")
+		}
 	}
 	if r := where.Rich(); len(r) > 0 {
 		head = append(head, r)
@@ -161,6 +164,9 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 	what.Add(theme.Muted, fmt.Sprintf("pod %d of %d", p.pod+1, len(p.subject.Pods)))
 	if p.pid > 0 {
 		what.Add(theme.Chip, fmt.Sprintf(" PID %d ", p.pid))
+	}
+	if p.delta {
+		what.Add(theme.Info, "snapshots as the difference over that time")
 	}
 	if p.gc {
 		what.Add(theme.Warn, "heap after a garbage collection")

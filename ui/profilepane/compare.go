@@ -45,12 +45,28 @@ type comparedMsg struct {
 	err   error
 }
 
-func sideOf(list []*capture.Profile) diff.Side {
-	var s diff.Side
+// sideOf is a side with its requests, if they are known of every pod; why says
+// what is not known.
+func sideOf(list []*capture.Profile) (s diff.Side, why string) {
 	for _, p := range list {
 		s.Profiles = append(s.Profiles, p.Profile)
+		s.Requests += p.Requests.Count
+		if p.Requests.Count <= 0 && why == "" {
+			why = cmp.Or(p.Requests.Why, "the requests of "+p.Target.Pod.Name+" were not counted")
+		}
 	}
-	return s
+	if why != "" {
+		s.Requests = 0
+	}
+	return s, why
+}
+
+// served is how many requests a side's pods served.
+func served(list []*capture.Profile) (n float64) {
+	for _, p := range list {
+		n += p.Requests.Count
+	}
+	return n
 }
 
 // show makes the comparison of two sides.
@@ -69,7 +85,12 @@ func (p *Pane) compare(c *comparison) tea.Cmd {
 func (p *Pane) recompare() tea.Cmd {
 	c := p.sides
 	o := diff.Options{Type: c.typ, Mode: c.mode}
-	base, now := sideOf(c.base), sideOf(c.now)
+	base, whyBase := sideOf(c.base)
+	now, whyNow := sideOf(c.now)
+	if why := cmp.Or(whyNow, whyBase); c.mode == diff.PerRequest && why != "" {
+		c.err = "not per request: " + why
+		return nil
+	}
 	return pane.Run(p.env.Tasks, p.id, "compare", "compare the sides", buildWithin, func(context.Context) (tea.Msg, error) {
 		d, err := diff.Compare(base, now, o)
 		if err != nil {
@@ -297,7 +318,11 @@ func (c *comparison) head(env *pane.Env, w int) []widget.Rich {
 	line := widget.NewJoin(st)
 	line.Add(theme.Chip, " "+c.title+" ")
 	if c.diff != nil {
-		line.Add(theme.Text, "by "+c.diff.Mode.String())
+		if c.diff.Mode == diff.PerRequest {
+			line.Add(theme.Text, fmt.Sprintf("per request, %.0f against %.0f", served(c.now), served(c.base)))
+		} else {
+			line.Add(theme.Text, "by "+c.diff.Mode.String())
+		}
 		line.Add(theme.Text, c.diff.Type.Type+" in "+c.diff.Type.Unit)
 	}
 	if c.query != "" {
@@ -358,11 +383,7 @@ func (p *Pane) request() (capture.Request, bool) {
 	if !ok {
 		return capture.Request{}, false
 	}
-	req := capture.Request{Kind: spec.Kind}
-	if spec.Timed {
-		req.Seconds = p.seconds
-	}
-	return req, true
+	return p.requestOf(spec), true
 }
 
 // pickComparison asks what to compare with.
@@ -451,7 +472,7 @@ func (p *Pane) growth(before *capture.Profile) tea.Cmd {
 
 // modes are what `m` goes through.
 func (c *comparison) nextMode() {
-	order := []diff.Mode{diff.Share, diff.Cores, diff.Absolute}
+	order := []diff.Mode{diff.Share, diff.Cores, diff.PerRequest, diff.Absolute}
 	now := c.mode
 	if now == diff.Auto && c.diff != nil {
 		now = c.diff.Mode

@@ -64,6 +64,10 @@ func (p *Pane) chooseKeys() []bind.Binding {
 			p.gc = !p.gc
 			return nil
 		}, "x"),
+		p.key("delta", "difference", "Take snapshots (heap, allocs, mutex, …) as the difference over the chosen seconds.", "Profile", 0, nil, func() tea.Cmd {
+			p.delta = !p.delta
+			return nil
+		}, "D"),
 		p.key("key", "key", "Give the key that the endpoint asks for; it stays in memory.", "Profile", 5, noPod, func() tea.Cmd {
 			target, _ := p.target()
 			return p.askKey(target)
@@ -290,7 +294,7 @@ func (p *Pane) compareKeys() []bind.Binding {
 		return ""
 	}
 	list := []bind.Binding{
-		p.key("mode", "mode", "Compare by share, by cores, or by plain values.", "View", 1, cannot, func() tea.Cmd { c.nextMode(); return p.recompare() }, "m"),
+		p.key("mode", "mode", "Compare by share, by cores, per request, or by plain values.", "View", 1, cannot, func() tea.Cmd { c.nextMode(); return p.recompare() }, "m"),
 		p.key("type", "sample type", "Compare the next sample type.", "View", 2, cannot, func() tea.Cmd { c.nextType(); return p.recompare() }, "t"),
 		p.key("side", "table/flame", "Give the cursor to the flame or to the table.", "View", 3, cannot, func() tea.Cmd { c.onFlame = !c.onFlame; return nil }, "v"),
 		p.key("zoom", "zoom in", "Make the selected box of the flame the whole width.", "View", 4, cannot, func() tea.Cmd {

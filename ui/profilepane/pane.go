@@ -69,6 +69,7 @@ type Pane struct {
 	kinds   *widget.Table[capture.Spec]
 	seconds int
 	gc      bool
+	delta   bool   // snapshots are differences over the seconds
 	pid     int    // of the Python process; 0 for the busiest
 	failed  string // the last failure, until something else is done
 
@@ -266,10 +267,7 @@ func (p *Pane) take() tea.Cmd {
 	if !ok || !chosen {
 		return nil
 	}
-	req := capture.Request{Kind: spec.Kind}
-	if spec.Timed {
-		req.Seconds = p.seconds
-	}
+	req := p.requestOf(spec)
 	req.GC = p.gc && spec.Kind == capture.Heap
 	if spec.Exec {
 		req.PID = p.pid
@@ -278,6 +276,15 @@ func (p *Pane) take() tea.Cmd {
 		return p.ask(target, req)
 	}
 	return p.capture(target, req)
+}
+
+// requestOf is a kind with what was chosen beside it.
+func (p *Pane) requestOf(spec capture.Spec) capture.Request {
+	req := capture.Request{Kind: spec.Kind}
+	if spec.Timed || spec.Delta && p.delta {
+		req.Seconds = p.seconds
+	}
+	return req
 }
 
 // ask has the user agree to what stops the target.

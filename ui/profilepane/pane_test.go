@@ -34,6 +34,8 @@ type source struct {
 	py      *capture.Python // what Look finds
 	image   string
 	helpers []string // ephemeral containers that were planned
+
+	requests float64 // that each pod of a comparison served
 }
 
 func pod(n int, revision string, ready bool) capture.Pod {
@@ -93,7 +95,7 @@ func (s *source) TakeSides(_ context.Context, base, other []capture.Target, req 
 	s.takes = append(s.takes, req)
 	sides := &capture.Sides{Notes: []string{"cpu profile of pod shop/cart-old-3: the pod is gone"}}
 	for i, t := range append(append([]capture.Target{}, base...), other...) {
-		p := &capture.Profile{Profile: cpu(t.Revision == "new", i+1), Target: t, Req: req, At: panetest.Now()}
+		p := &capture.Profile{Profile: cpu(t.Revision == "new", i+1), Target: t, Req: req, At: panetest.Now(), Requests: capture.Requests{Count: s.requests}}
 		if i < len(base) {
 			sides.Base = append(sides.Base, p)
 		} else {
@@ -434,4 +436,36 @@ func TestLookingIntoAContainerCanFail(t *testing.T) {
 	s.err = &capture.Error{Cause: capture.ReadOnly, Kind: capture.PyWall, Pod: pod(1, "new", true).Pod, Why: "it takes a command in the container, and midwatch is read-only", Next: ":unlock 10m first (or start with --write)"}
 	b.Press("enter").Golden("read-only")
 	b.Boxed()
+}
+
+// TestADifferenceOverTheSeconds takes snapshots twice.
+func TestADifferenceOverTheSeconds(t *testing.T) {
+	s := &source{found: served()}
+	s.found.Deltas = []string{"delta_heap"}
+	b := open(t, s)
+	b.Press("D")
+	if frame := b.Plain(160, 40); !strings.Contains(frame, "difference over that time") || !strings.Contains(frame, "delta_heap left to its scraper") {
+		t.Errorf("it is not said:\n%s", frame)
+	}
+	choose(b, capture.Heap).Press("enter")
+	if len(s.takes) != 1 || s.takes[0].Kind != capture.Heap || s.takes[0].Seconds != 10 {
+		t.Errorf("took %+v", s.takes)
+	}
+}
+
+// TestComparingPerRequest needs the requests of both sides.
+func TestComparingPerRequest(t *testing.T) {
+	s := &source{found: served()}
+	b := open(t, s)
+	b.Press("d")
+	b.Do(func() tea.Cmd { return panetest.Last[pane.PickMsg](b).Done(0) }).Press("m", "m")
+	if frame := b.Plain(160, 48); !strings.Contains(frame, "not per request: the requests of cart-new-1 were not counted") || !strings.Contains(frame, "matchPromotions") {
+		t.Errorf("it is not said:\n%s", frame)
+	}
+	s.requests = 250
+	b.Press("esc", "d")
+	b.Do(func() tea.Cmd { return panetest.Last[pane.PickMsg](b).Done(0) }).Press("m", "m").Golden("comparison per request")
+	if frame := b.Plain(160, 48); !strings.Contains(frame, "per request, 750 against 500") || strings.Contains(frame, "not per request") {
+		t.Errorf("it is not by request:\n%s", frame)
+	}
 }
