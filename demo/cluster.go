@@ -89,6 +89,7 @@ func openCluster(s script, o Options) (*cluster, error) {
 	c.server.SetLogs(logs{})
 	c.ports = newPorts(o.Seed)
 	c.server.SetPorts(c.ports)
+	c.server.SetExec(commands{o.Seed})
 	c.serveMetrics()
 	c.manager = controllers.New(controllers.Config{Store: c.store, Seed: o.Seed, Behave: behave, Measure: measure, Sync: syncSecret})
 	for _, n := range s.nodes {

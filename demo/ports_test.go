@@ -3,6 +3,7 @@ package demo_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -13,8 +14,10 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 
+	"midwatch/action"
 	"midwatch/demo"
 	"midwatch/k8s"
+	"midwatch/live"
 	"midwatch/profiles/capture"
 	"midwatch/profiles/tree"
 )
@@ -134,3 +137,87 @@ func TestWhatElseThePodsServe(t *testing.T) {
 		t.Errorf("with a wrong key: %v", err)
 	}
 }
+
+// TestPythonIsProfiledByACommand takes a profile by the py-spy in the image, stops one, and adds an ephemeral container where
+// there is none.
+func TestPythonIsProfiledByACommand(t *testing.T) {
+	w, err := demo.Open(demo.Options{Seed: 1, Live: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Close)
+	lock := action.NewLock(live.SystemClock{}, "demo", "")
+	lock.Open()
+	gate := action.NewGate(lock, discard{}, live.SystemClock{}, "tester")
+	c := cluster{w.RESTConfig()}
+	c.cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return action.Transport(next, lock, action.Kubernetes()) })
+	taker := capture.New(capture.Options{Cluster: c, Context: "demo", Gate: gate})
+	t.Cleanup(taker.Close)
+	take := func(ctx context.Context, at capture.Target, req capture.Request) (*capture.Profile, error) {
+		py, err := taker.Look(ctx, at, req)
+		if err != nil {
+			return nil, err
+		}
+		plan, wait, err := taker.PlanExec(at, req, py)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := gate.Run(ctx, plan, action.Confirmation{}); err != nil {
+			return nil, err
+		}
+		return wait(ctx, nil)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	pod := c.pods(t, "fastapi-service:v1.2.3")[0]
+	at := target(&pod)
+	for _, kind := range []capture.Kind{capture.PyCPU, capture.PyWall, capture.PyStacks} {
+		p, err := take(ctx, at, capture.Request{Kind: kind, Seconds: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := tree.Build(p.Profile, tree.Options{Type: len(p.Types) - 1}).Top(tree.ByFlat)
+		if kind == capture.PyCPU && rows[0].Name != "convert" || kind == capture.PyWall && rows[0].Name != "select" {
+			t.Errorf("%s: %v", kind, rows[0])
+		}
+	}
+	var e *capture.Error
+	if _, err := take(ctx, at, capture.Request{Kind: capture.PyTasks}); !errors.As(err, &e) || e.Cause != capture.NoKind {
+		t.Errorf("tasks of Python 3.12: %v", err)
+	}
+	stopping, stop := context.WithTimeout(ctx, 300*time.Millisecond)
+	defer stop()
+	if _, err := take(stopping, at, capture.Request{Kind: capture.PyCPU, Seconds: 60}); !errors.As(err, &e) || e.Cause != capture.Cancelled {
+		t.Errorf("a capture that is stopped: %v", err)
+	}
+	cart := c.pods(t, "cart:v1.13.2")[0]
+	if _, err := take(ctx, target(&cart), capture.Request{Kind: capture.PyCPU}); !errors.As(err, &e) || e.Cause != capture.NotPython {
+		t.Errorf("a Go program: %v", err)
+	}
+
+	list, err := c.Typed().CoreV1().Pods("payments").List(ctx, metav1.ListOptions{LabelSelector: "app=fraud-scorer"})
+	if err != nil || len(list.Items) == 0 {
+		t.Fatalf("fraud-scorer has no pods: %v", err)
+	}
+	at = target(&list.Items[0])
+	if _, err := take(ctx, at, capture.Request{Kind: capture.PyCPU, Seconds: 1}); !errors.As(err, &e) || !e.Helps() {
+		t.Fatalf("without py-spy: %v", err)
+	}
+	plan, running, err := taker.PlanHelper(ctx, at, "", "registry.example.com/tools/py-spy:0.4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gate.Run(ctx, plan, action.Confirmation{Typed: at.Pod.Name}); err != nil {
+		t.Fatal(err)
+	}
+	if err := running(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := take(ctx, at, capture.Request{Kind: capture.PyCPU, Seconds: 1}); err != nil {
+		t.Error(err)
+	}
+}
+
+type discard struct{}
+
+func (discard) Append(context.Context, action.Entry) error { return nil }

@@ -164,6 +164,7 @@ func (m *Manager) writePodStatus(pod *corev1.Pod, st *podState) {
 		}
 		ran = ran && (c.stage == stageRunning || status.State.Terminated != nil || c.last != nil)
 	}
+	m.startEphemeral(pod, s)
 	s.Phase = corev1.PodPending
 	if ran {
 		s.Phase = corev1.PodRunning
@@ -175,6 +176,16 @@ func (m *Manager) writePodStatus(pod *corev1.Pod, st *podState) {
 	changed := *pod
 	changed.Status = *s
 	_, _ = m.store.Update(&changed, apiserver.WriteOptions{Manager: kubeletName, Subresource: "status"}) // deleted meanwhile
+}
+
+// startEphemeral lets ephemeral containers run that were added to the pod.
+func (m *Manager) startEphemeral(pod *corev1.Pod, s *corev1.PodStatus) {
+	for i := len(s.EphemeralContainerStatuses); i < len(pod.Spec.EphemeralContainers); i++ {
+		c := &pod.Spec.EphemeralContainers[i]
+		s.EphemeralContainerStatuses = append(s.EphemeralContainerStatuses, corev1.ContainerStatus{
+			Name: c.Name, Image: c.Image, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: m.stamp()}},
+		})
+	}
 }
 
 func (m *Manager) setPodConditions(s *corev1.PodStatus, sandbox bool, unready []string) {
