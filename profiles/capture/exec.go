@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -81,10 +82,22 @@ func (t *Taker) PlanExec(target Target, req Request, py *Python) (*action.Plan, 
 		Blast:    blast,
 		Warnings: warnings, Danger: action.DangerEnter,
 		Undo:         "Nothing to undo: it reads the process, and no file is left behind.",
-		Equivalent:   t.kubectl(target, py.Container, args),
+		Equivalent:   t.kubectl(target, py.Container, byHand(args)),
 		VerifyWithin: lasts + execSlack + 5*time.Second,
 	}, action.Steps{Apply: s.start, Verify: s.verify})
 	return plan, s.wait, nil
+}
+
+// byHand is the command for somebody without the wrapper, who has no third
+// file descriptor.
+func byHand(args []string) []string {
+	out := slices.Clone(args)
+	for i := range out {
+		if out[i] == resultFD {
+			out[i] = stdout
+		}
+	}
+	return out
 }
 
 func program(way Way, py *Python) string {

@@ -71,7 +71,7 @@ func (t *Taker) PlanHelper(ctx context.Context, target Target, of, image string)
 	target.Pod.UID = string(pod.UID)
 	h := &helper{taker: t, target: target, of: of, image: image, name: helperPrefix + suffix()}
 	plan = action.New(action.Plan{
-		Verb: "add ephemeral container", Title: fmt.Sprintf("Add an ephemeral container with py-spy to %s?", target.Pod),
+		Verb: "debug", Title: fmt.Sprintf("Add an ephemeral container with py-spy to %s?", target.Pod),
 		Target: t.planTarget(target),
 		Changes: []action.Field{
 			{Path: "spec.ephemeralContainers", After: foreign.CleanN(h.name, 64)},
@@ -85,7 +85,7 @@ func (t *Taker) PlanHelper(ctx context.Context, target Target, of, image string)
 			"it cannot be removed: it stays in the pod's list until the pod is deleted",
 		},
 		Danger: action.DangerName, Undo: "Cannot be undone: Kubernetes has no way to remove an ephemeral container from a pod.",
-		Equivalent: fmt.Sprintf("kubectl --context %s -n %s debug %s --image %s --target %s --profile sysadmin -- sleep %d", t.o.Context, target.Pod.Namespace, target.Pod.Name,
+		Equivalent: fmt.Sprintf("kubectl --context %s -n %s debug %s --image %s --target %s --profile general -- sleep %d", t.o.Context, target.Pod.Namespace, target.Pod.Name,
 			foreign.CleanN(image, 200), of, int(helperLives/time.Second)),
 		VerifyWithin: helperWithin,
 	}, action.Steps{

@@ -57,7 +57,7 @@ func TestAnEphemeralContainerIsAddedAndUsed(t *testing.T) {
 	if err := <-up; err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasSuffix(w.journal.phases(), "add ephemeral container intent, add ephemeral container applied") {
+	if !strings.HasSuffix(w.journal.phases(), "debug intent, debug applied") {
 		t.Errorf("the journal has %s", w.journal.phases())
 	}
 	py, err := w.taker.Look(within(t), w.target, capture.Request{Kind: capture.PyCPU, PID: me()})

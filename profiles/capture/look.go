@@ -101,8 +101,8 @@ func (p *Python) Ways(k Kind) (Way, *Error) {
 }
 
 const (
-	nextImage  = "put it into the image, or name an image that has it: profiles.pyspy in the settings, or --image"
-	nextPtrace = "add SYS_PTRACE to the container's securityContext.capabilities, or go through an ephemeral container: profiles.pyspy in the settings, or --image"
+	nextImage  = "put it into the image, or name another image that has it (profiles: pyspy in the settings, --image) for an ephemeral container"
+	nextPtrace = "add SYS_PTRACE to the container's securityContext.capabilities, or name an image with py-spy (profiles: pyspy in the settings, --image) for an ephemeral container"
 )
 
 // minor is the 14 of 3.14; 0 when not known.

@@ -263,9 +263,26 @@ func (v *view) chipLine(env *pane.Env) widget.Rich {
 // sideBySide is from how wide table and flame stand beside each other.
 const sideBySide = 110
 
+// clockNote is from how many rows on there is room to say what the other clock
+// would show.
+const clockNote = 30
+
+// clock says which clock the profile is by, and what that hides.
+func (v *view) clock(w int) []widget.Rich {
+	s, _ := capture.Of(v.got.Req.Kind)
+	other, ok := capture.Of(s.Toggle)
+	if !ok {
+		return nil
+	}
+	return widget.Say(theme.Muted, "w: "+other.Title+"; "+s.Note).Wrap(max(w, 1), 3)
+}
+
 func (p *Pane) viewProfile(env *pane.Env, r pane.Rect) string {
 	v := p.shown
 	head := append(v.head(env, r.W), p.failure(env, r.W)...)
+	if r.H >= clockNote {
+		head = append(head, v.clock(r.W)...)
+	}
 	head = head[:min(len(head), max(1, r.H/2), r.H)]
 	body := pane.Rect{W: r.W, H: r.H - len(head)}
 	top := widget.Lines(env.Styles, head, r.W, len(head))
