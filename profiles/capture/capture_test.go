@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -31,6 +33,10 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) == standIn {
+		_, _ = io.Copy(io.Discard, os.Stdin) // until the test ends
+		return
+	}
 	goleak.VerifyTestMain(m,
 		// Idle connections of client-go's shared transport.
 		goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"),

@@ -411,3 +411,67 @@ func TestRequestsAreCounted(t *testing.T) {
 		})
 	}
 }
+
+// TestBothSidesByOnePlan takes profiles of two pods, and leaves out a third
+// that has no profiler.
+func TestBothSidesByOnePlan(t *testing.T) {
+	w := newPyWorld(t, newInside(t))
+	second := w.pod(t, "app-2", nil)
+	gone := second
+	gone.Pod.Name = "app-3"
+	startPython(t) // the busiest, or one of them
+	req := capture.Request{Kind: capture.PyCPU, Seconds: 1}
+	plan, wait, err := w.taker.PlanSides(within(t), []capture.Target{w.target}, []capture.Target{second, gone}, req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan.Danger != action.DangerEnter || plan.Target.Kind != "Deployment" || len(plan.Changes) != 2 || len(plan.Warnings) != 1 {
+		t.Errorf("planned %+v", plan)
+	}
+	if _, err := w.gate.Run(within(t), plan, action.Confirmation{}); err != nil {
+		t.Fatal(err)
+	}
+	sides, err := wait(within(t), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(sides.Base) != 1 || len(sides.New) != 1 || len(sides.Notes) != 1 || !strings.Contains(sides.Notes[0], "app-3") {
+		t.Errorf("got %+v", sides)
+	}
+	if _, _, err := w.taker.PlanSides(within(t), []capture.Target{w.target}, []capture.Target{gone}, req); err == nil || !strings.Contains(err.Error(), "nothing to compare") {
+		t.Errorf("an empty side: %v", err)
+	}
+}
+
+// standIn is what a copy of this test is called to pass for Python, by its name.
+const standIn = "python3.12"
+
+// startPython runs a process of that name, which is all that looking for one
+// sees.
+func startPython(t *testing.T) {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(self) //nolint:gosec // the test itself
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := filepath.Join(t.TempDir(), standIn)
+	if err := os.WriteFile(python, data, 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	cmd := exec.Command(python) //nolint:gosec,noctx // ended below
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+}

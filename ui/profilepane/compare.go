@@ -367,6 +367,9 @@ func (p *Pane) compared(msg sidesMsg) tea.Cmd {
 
 // takeSides captures two groups of pods at the same time.
 func (p *Pane) takeSides(title string, base, other []capture.Target, req capture.Request) tea.Cmd {
+	if isExec(req.Kind) {
+		return p.planSides(title, base, other, req)
+	}
 	w := p.begin(title, req, true)
 	return pane.Run(p.env.Tasks, p.id, "capture", "take the profiles for "+title, captureWithin, func(ctx context.Context) (tea.Msg, error) {
 		s, err := p.src.TakeSides(ctx, base, other, req, w)
@@ -395,7 +398,6 @@ func (p *Pane) pickComparison() tea.Cmd {
 	}
 	old, now, noCanary := p.subject.Canary()
 	sibling, noSibling := p.subject.Sibling(target)
-	noCanary, noSibling = cmp.Or(notExec(req.Kind), noCanary), cmp.Or(notExec(req.Kind), noSibling)
 	var earlier []*capture.Profile
 	if p.mode == showing {
 		earlier = p.src.Earlier(p.shown.got)
@@ -403,7 +405,7 @@ func (p *Pane) pickComparison() tea.Cmd {
 	items := []pane.PickItem{
 		{Title: "the new revision with the old", Note: canaryNote(req, old, now), Disabled: noCanary},
 		{Title: "this pod with a healthy sibling", Note: siblingNote(sibling), Disabled: noSibling},
-		{Title: "now with this capture", Note: "takes another one: what grew, what changed", Disabled: cmp.Or(onlyShown(p), notExec(req.Kind))},
+		{Title: "now with this capture", Note: "takes another one: what grew, what changed", Disabled: onlyShown(p)},
 	}
 	for _, e := range earlier[:min(len(earlier), 6)] {
 		items = append(items, pane.PickItem{
@@ -459,7 +461,10 @@ func siblingNote(sibling []capture.Target) string {
 // growth takes another capture of the same pod and compares it with this one.
 func (p *Pane) growth(before *capture.Profile) tea.Cmd {
 	req, target := before.Req, before.Target
-	title := fmt.Sprintf("%s of %s since %s", req.Kind, target.Pod.Name, before.At.In(p.env.Now.Location()).Format("15:04:05"))
+	if isExec(req.Kind) {
+		return p.execPlan(target, req, before)
+	}
+	title := p.growthTitle(before)
 	w := p.begin(title, req, true)
 	return pane.Run(p.env.Tasks, p.id, "capture", "take the "+title, captureWithin, func(ctx context.Context) (tea.Msg, error) {
 		after, err := p.src.Take(ctx, target, req, w)
@@ -468,6 +473,10 @@ func (p *Pane) growth(before *capture.Profile) tea.Cmd {
 		}
 		return sidesMsg{sides: &capture.Sides{Base: []*capture.Profile{before}, New: []*capture.Profile{after}}}, nil
 	})
+}
+
+func (p *Pane) growthTitle(before *capture.Profile) string {
+	return fmt.Sprintf("%s of %s since %s", before.Req.Kind, before.Target.Pod.Name, before.At.In(p.env.Now.Location()).Format("15:04:05"))
 }
 
 // modes are what `m` goes through.

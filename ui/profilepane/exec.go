@@ -34,12 +34,22 @@ type lookedMsg struct {
 	// help; image is the one the settings name.
 	helps     bool
 	of, image string
+	// before is what the new one is compared with; nil when it is shown alone.
+	before *capture.Profile
+}
+
+// sidesPlannedMsg is the plan of the commands of both sides.
+type sidesPlannedMsg struct {
+	title string
+	req   capture.Request
+	plan  *action.Plan
+	wait  capture.WaitSides
+	err   error
 }
 
 // helperMsg is the plan of an ephemeral container, and what waits for it.
 type helperMsg struct {
-	target  capture.Target
-	req     capture.Request
+	asked   lookedMsg
 	plan    *action.Plan
 	running func(context.Context) error
 	err     error
@@ -47,19 +57,18 @@ type helperMsg struct {
 
 // helperUpMsg is how its start went.
 type helperUpMsg struct {
-	target capture.Target
-	req    capture.Request
-	err    error
+	asked lookedMsg
+	err   error
 }
 
 // execPlan looks into the container and plans the command that takes the
-// profile.
-func (p *Pane) execPlan(target capture.Target, req capture.Request) tea.Cmd {
+// profile, to be compared with before if that is not nil.
+func (p *Pane) execPlan(target capture.Target, req capture.Request, before *capture.Profile) tea.Cmd {
 	what := fmt.Sprintf("%s of %s", req.Kind, target.Pod.Name)
 	p.begin(what, req, false)
 	p.run.says = "looking for a profiler in the container"
 	return pane.Run(p.env.Tasks, p.id, "capture", "look into "+target.Pod.String(), lookWithin, func(ctx context.Context) (tea.Msg, error) {
-		msg := lookedMsg{target: target, req: req}
+		msg := lookedMsg{target: target, req: req, before: before}
 		py, err := p.src.Look(ctx, target, req)
 		if err != nil {
 			msg.err = err
@@ -111,11 +120,46 @@ func (p *Pane) rest() {
 // follow waits for the profile of a command that the gate has begun.
 func (p *Pane) follow(msg lookedMsg) tea.Cmd {
 	what := fmt.Sprintf("%s of %s", msg.req.Kind, msg.target.Pod.Name)
-	w := p.begin(what, msg.req, false)
+	if msg.before != nil {
+		what = p.growthTitle(msg.before)
+	}
+	w := p.begin(what, msg.req, msg.before != nil)
 	return pane.Run(p.env.Tasks, p.id, "capture", "take the "+what, captureWithin, func(ctx context.Context) (tea.Msg, error) {
 		got, err := msg.wait(ctx, w)
-		return takenMsg{got, err}, nil
+		switch {
+		case msg.before == nil:
+			return takenMsg{got, err}, nil
+		case err != nil:
+			return sidesMsg{err: err}, nil
+		}
+		return sidesMsg{sides: &capture.Sides{Base: []*capture.Profile{msg.before}, New: []*capture.Profile{got}}}, nil
 	})
+}
+
+// planSides plans the commands of both sides of a comparison.
+func (p *Pane) planSides(title string, base, other []capture.Target, req capture.Request) tea.Cmd {
+	p.begin(title, req, true)
+	p.run.says = "looking for profilers in the containers"
+	return pane.Run(p.env.Tasks, p.id, "capture", "look into the pods", lookWithin, func(ctx context.Context) (tea.Msg, error) {
+		plan, wait, err := p.src.PlanSides(ctx, base, other, req)
+		return sidesPlannedMsg{title, req, plan, wait, err}, nil
+	})
+}
+
+// sidesPlanned asks for the commands, and waits for their profiles.
+func (p *Pane) sidesPlanned(msg sidesPlannedMsg) tea.Cmd {
+	p.rest()
+	if msg.err != nil {
+		p.failed = line(msg.err)
+		return nil
+	}
+	return pane.Send(pane.ConfirmMsg{Plan: msg.plan, Then: func() tea.Cmd {
+		w := p.begin(msg.title, msg.req, true)
+		return pane.Run(p.env.Tasks, p.id, "capture", "take the profiles for "+msg.title, captureWithin, func(ctx context.Context) (tea.Msg, error) {
+			s, err := msg.wait(ctx, w)
+			return sidesMsg{s, err}, nil
+		})
+	}})
 }
 
 // planHelper plans the ephemeral container.
@@ -123,7 +167,7 @@ func (p *Pane) planHelper(msg lookedMsg, image string) tea.Cmd {
 	p.failed = ""
 	return pane.Run(p.env.Tasks, p.id, "capture", "plan an ephemeral container", lookWithin, func(ctx context.Context) (tea.Msg, error) {
 		plan, running, err := p.src.PlanHelper(ctx, msg.target, msg.of, image)
-		return helperMsg{msg.target, msg.req, plan, running, err}, nil
+		return helperMsg{msg, plan, running, err}, nil
 	})
 }
 
@@ -134,10 +178,10 @@ func (p *Pane) helper(msg helperMsg) tea.Cmd {
 		return nil
 	}
 	return pane.Send(pane.ConfirmMsg{Plan: msg.plan, Then: func() tea.Cmd {
-		p.begin("py-spy for "+msg.target.Pod.Name, msg.req, false)
+		p.begin("py-spy for "+msg.asked.target.Pod.Name, msg.asked.req, false)
 		p.run.says = "waiting for the ephemeral container to run"
 		return pane.Run(p.env.Tasks, p.id, "capture", "wait for the ephemeral container", helperWithin, func(ctx context.Context) (tea.Msg, error) {
-			return helperUpMsg{msg.target, msg.req, msg.running(ctx)}, nil
+			return helperUpMsg{msg.asked, msg.running(ctx)}, nil
 		})
 	}})
 }
@@ -149,7 +193,7 @@ func (p *Pane) helperUp(msg helperUpMsg) tea.Cmd {
 		p.failed = line(msg.err)
 		return nil
 	}
-	return p.execPlan(msg.target, msg.req)
+	return p.execPlan(msg.asked.target, msg.asked.req, msg.asked.before)
 }
 
 // askProcess asks which process to look at.
@@ -173,12 +217,4 @@ func (p *Pane) askProcess() tea.Cmd {
 func isExec(k capture.Kind) bool {
 	s, _ := capture.Of(k)
 	return s.Exec
-}
-
-// notExec is why a kind cannot be taken of several pods at once.
-func notExec(k capture.Kind) string {
-	if isExec(k) {
-		return "a command in a container is confirmed one by one: take it twice, and compare with an earlier capture"
-	}
-	return ""
 }

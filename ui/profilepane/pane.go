@@ -30,6 +30,7 @@ type Source interface {
 	// Look and what follows take a profile by a command in a container.
 	Look(ctx context.Context, target capture.Target, req capture.Request) (*capture.Python, error)
 	PlanExec(target capture.Target, req capture.Request, py *capture.Python) (*action.Plan, capture.Wait, error)
+	PlanSides(ctx context.Context, base, other []capture.Target, req capture.Request) (*action.Plan, capture.WaitSides, error)
 	PlanHelper(ctx context.Context, target capture.Target, of, image string) (*action.Plan, func(context.Context) error, error)
 	Image(ctx context.Context, target capture.Target) string
 }
@@ -228,6 +229,8 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		p.comparedSides(msg)
 	case lookedMsg:
 		return p.looked(msg)
+	case sidesPlannedMsg:
+		return p.sidesPlanned(msg)
 	case helperMsg:
 		return p.helper(msg)
 	case helperUpMsg:
@@ -303,7 +306,7 @@ func (p *Pane) ask(target capture.Target, req capture.Request) tea.Cmd {
 
 func (p *Pane) capture(target capture.Target, req capture.Request) tea.Cmd {
 	if isExec(req.Kind) {
-		return p.execPlan(target, req)
+		return p.execPlan(target, req, nil)
 	}
 	what := fmt.Sprintf("%s of %s", req.Kind, target.Pod.Name)
 	w := p.begin(what, req, false)

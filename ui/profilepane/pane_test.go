@@ -132,6 +132,14 @@ func (s *source) PlanExec(t capture.Target, req capture.Request, py *capture.Pyt
 	return plan, func(ctx context.Context, w *capture.Watch) (*capture.Profile, error) { return s.Take(ctx, t, req, w) }, nil
 }
 
+func (s *source) PlanSides(_ context.Context, base, other []capture.Target, req capture.Request) (*action.Plan, capture.WaitSides, error) {
+	s.bench.OffUI("planning")
+	plan := action.New(action.Plan{Verb: "profile", Title: fmt.Sprintf("Take them of %d pods?", len(base)+len(other))}, action.Steps{Apply: func(context.Context) error { return nil }})
+	return plan, func(ctx context.Context, w *capture.Watch) (*capture.Sides, error) {
+		return s.TakeSides(ctx, base, other, req, w)
+	}, nil
+}
+
 func (s *source) PlanHelper(_ context.Context, _ capture.Target, of, image string) (*action.Plan, func(context.Context) error, error) {
 	s.bench.OffUI("planning")
 	s.helpers = append(s.helpers, image+" beside "+of)
@@ -397,8 +405,19 @@ func TestPythonByACommand(t *testing.T) {
 		t.Fatalf("took %+v", s.takes)
 	}
 	b.Press("d")
-	if pick := panetest.Last[pane.PickMsg](b); !strings.Contains(pick.Items[0].Disabled, "one by one") {
-		t.Errorf("offered %+v", pick.Items)
+	b.Do(func() tea.Cmd { return panetest.Last[pane.PickMsg](b).Done(2) }) // now with this capture
+	b.Do(panetest.Last[pane.ConfirmMsg](b).Then)
+	if frame := b.Plain(160, 48); len(s.takes) != 3 || !strings.Contains(frame, "py-wall of cart-new-1 since") {
+		t.Errorf("took %+v:\n%s", s.takes, frame)
+	}
+	b.Press("esc", "d")
+	b.Do(func() tea.Cmd { return panetest.Last[pane.PickMsg](b).Done(0) }) // the new revision with the old
+	if ask := panetest.Last[pane.ConfirmMsg](b); ask.Plan.Title != "Take them of 5 pods?" {
+		t.Fatalf("asked %q:\n%s", ask.Plan.Title, b.Plain(160, 48))
+	}
+	b.Do(panetest.Last[pane.ConfirmMsg](b).Then)
+	if frame := b.Plain(160, 48); !strings.Contains(frame, "new revision against old") || !strings.Contains(frame, "matchPromotions") {
+		t.Errorf("not compared:\n%s", frame)
 	}
 }
 
