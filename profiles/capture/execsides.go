@@ -102,21 +102,7 @@ func (s *sides) wait(ctx context.Context, w *Watch) (*Sides, error) {
 	}
 	wg.Wait()
 	s.mu.Lock()
-	out := &Sides{Notes: append([]string{}, s.notes...)}
+	notes := append([]string{}, s.notes...)
 	s.mu.Unlock()
-	for i, p := range got {
-		switch {
-		case s.waits[i] == nil:
-		case p == nil:
-			out.Notes = append(out.Notes, failed[i].Error())
-		case i < s.base:
-			out.Base = append(out.Base, p)
-		default:
-			out.New = append(out.New, p)
-		}
-	}
-	if len(out.Base) == 0 || len(out.New) == 0 {
-		return nil, fmt.Errorf("nothing to compare: %w", errors.Join(failed...))
-	}
-	return out, nil
+	return gather(s.base, got, failed, notes)
 }

@@ -34,12 +34,19 @@ func (t *Taker) TakeSides(ctx context.Context, base, other []Target, req Request
 		wg.Go(func() { got[i], failed[i] = t.Take(ctx, target, req, watch) })
 	}
 	wg.Wait()
-	s := &Sides{}
+	return gather(len(base), got, failed, nil)
+}
+
+// gather sorts captures into the sides they are of, those of the base first; a
+// place without a capture and an error was not tried.
+func gather(base int, got []*Profile, failed []error, notes []string) (*Sides, error) {
+	s := &Sides{Notes: notes}
 	for i, p := range got {
 		switch {
+		case p == nil && failed[i] == nil:
 		case p == nil:
 			s.Notes = append(s.Notes, failed[i].Error())
-		case i < len(base):
+		case i < base:
 			s.Base = append(s.Base, p)
 		default:
 			s.New = append(s.New, p)
