@@ -84,9 +84,15 @@ func (c *comparer) samples(side int, v int64) float64 {
 // uses the same allocator as the rest, so that the allocator's flat value as a
 // whole says nothing, but under what did not grow it does. Where samples are
 // few, all that is under one function is taken together.
-func (c *comparer) factor() float64 {
+//
+// The median is robust and wasteful: of a few hundred samples it is off by a
+// tenth or more, enough for what did not change to look improved. So it only
+// tells which groups kept their cost, and their sums give the factor. How
+// uncertain that is enters every test.
+func (c *comparer) factor() shift {
+	none := shift{factor: 1}
 	if c.d.Mode != Share {
-		return 1
+		return none
 	}
 	var ratios, weights []float64
 	groups := c.byOwner(true)
@@ -100,12 +106,41 @@ func (c *comparer) factor() float64 {
 			weights = append(weights, math.Min(base, now))
 		}
 	}
-	f := weightedMedian(ratios, weights)
+	s := c.refine(groups, shift{factor: weightedMedian(ratios, weights)})
 	// A shift within chance is no shift.
-	if math.Abs(f-1) < 0.02 {
-		return 1
+	if math.Abs(s.factor-1) < 0.02 {
+		return none
 	}
-	return f
+	return s
+}
+
+// shift is what the new side's shares are multiplied by, and the variance of
+// that as a part of its square.
+type shift struct{ factor, variance float64 }
+
+// unchanged is how many standard errors a group may be off to be taken to have
+// kept its cost.
+const unchanged = 2
+
+// refine adds up the groups that kept their cost by the factor so far, and
+// looks again with the factor that gives.
+func (c *comparer) refine(groups []Node, s shift) shift {
+	for range 4 {
+		var base, now, k1, k2 float64
+		for _, v := range groups {
+			b, n := c.samples(0, v.Base.Flat), c.samples(1, v.New.Flat)
+			p1, p2 := share(b, c.d.Base.Samples), share(n, c.d.New.Samples)
+			if !c.counts(v) || stdErrors(b, c.d.Base.Samples, n, c.d.New.Samples, s, podSpread) > unchanged {
+				continue
+			}
+			base, now, k1, k2 = base+p1, now+p2, k1+b, k2+n
+		}
+		if k1 == 0 || k2 == 0 {
+			return s
+		}
+		s = shift{factor: base / now, variance: 1/k1 + 1/k2}
+	}
+	return s
 }
 
 // leastGroups is how many ratios a median needs to mean something.
@@ -160,7 +195,8 @@ func (c *comparer) byOwner(fine bool) []Node {
 // judge tests each function and keeps what survives the correction for
 // looking at many.
 func (c *comparer) judge() {
-	factor := c.factor()
+	by := c.factor()
+	factor := by.factor
 	c.shift = factor
 	var tested []int
 	var cum, flat []float64
@@ -170,10 +206,10 @@ func (c *comparer) judge() {
 			r.Verdict = TooFew
 			continue
 		}
-		r.P = c.test(i, factor, func(v Values) int64 { return v.Cum })
+		r.P = c.test(i, by, func(v Values) int64 { return v.Cum })
 		tested = append(tested, i)
 		cum = append(cum, r.P)
-		flat = append(flat, c.test(i, factor, func(v Values) int64 { return v.Flat }))
+		flat = append(flat, c.test(i, by, func(v Values) int64 { return v.Flat }))
 	}
 	c.sig, c.flatSig = make([]bool, len(c.d.Rows)), make([]bool, len(c.d.Rows))
 	cumFound, flatFound := benjaminiHochberg(cum, c.o.Rate), benjaminiHochberg(flat, c.o.Rate)
@@ -209,11 +245,14 @@ const podSpread = 0.05
 // samples give one answer; with three pods a side Welch's t over the pods
 // gives another, and the more careful of both counts: three pods can agree by
 // luck.
-func (c *comparer) test(row int, factor float64, of func(Values) int64) float64 {
-	if !c.d.Variance || c.onOneSide(row) {
-		return c.byCounts(row, factor, podSpread, of)
+func (c *comparer) test(row int, by shift, of func(Values) int64) float64 {
+	if c.onOneSide(row) {
+		return c.byCounts(row, shift{factor: by.factor}, podSpread, of) // no factor makes something of nothing
 	}
-	return math.Max(c.byCounts(row, factor, 0, of), c.byPods(row, factor, of))
+	if !c.d.Variance {
+		return c.byCounts(row, by, podSpread, of)
+	}
+	return math.Max(c.byCounts(row, by, 0, of), c.byPods(row, by, of))
 }
 
 // onOneSide reports a function that every pod of one side ran and none of the
@@ -231,7 +270,7 @@ func (c *comparer) onOneSide(row int) bool {
 	return ran[0] == 0 && ran[1] == len(c.sides[1]) || ran[1] == 0 && ran[0] == len(c.sides[0])
 }
 
-func (c *comparer) byPods(row int, factor float64, of func(Values) int64) float64 {
+func (c *comparer) byPods(row int, by shift, of func(Values) int64) float64 {
 	var groups [2][]float64
 	for side := range groups {
 		for k, p := range c.sides[side] {
@@ -245,20 +284,20 @@ func (c *comparer) byPods(row int, factor float64, of func(Values) int64) float6
 				v = share(v, c.d.requests[side]/float64(len(c.sides[side])))
 			}
 			if side == 1 {
-				v *= factor
+				v *= by.factor
 			}
 			groups[side] = append(groups[side], v)
 		}
 	}
-	return welch(groups[0], groups[1])
+	return welch(groups[0], groups[1], by.variance)
 }
 
-func (c *comparer) byCounts(row int, factor, spread float64, of func(Values) int64) float64 {
+func (c *comparer) byCounts(row int, by shift, spread float64, of func(Values) int64) float64 {
 	r := &c.d.Rows[row]
 	k1, k2 := c.samples(0, of(r.Base)), c.samples(1, of(r.New))
 	switch c.d.Mode {
 	case Share:
-		return twoProportions(k1, c.d.Base.Samples, k2, c.d.New.Samples, factor, spread)
+		return twoProportions(k1, c.d.Base.Samples, k2, c.d.New.Samples, by, spread)
 	case Cores:
 		return twoRates(k1, c.d.Base.Seconds*float64(c.d.Base.Pods), k2, c.d.New.Seconds*float64(c.d.New.Pods), spread)
 	case PerRequest:
@@ -288,13 +327,13 @@ func (c *comparer) explain() {
 			through[c.d.Nodes[above].Frame] = c.d.Nodes[path[end]].Frame
 		}
 	}
+	c.dropUnseen()
 	for f, culprit := range through {
 		r := &c.d.Rows[f]
-		if !culprits[f] && !c.flatSig[f] && (r.Verdict == Regression || r.Verdict == Improvement) {
+		if !culprits[f] && !c.flatSig[f] && changed(r) && changed(&c.d.Rows[culprit]) {
 			r.Verdict, r.Via = Through, c.d.Rows[culprit].Name
 		}
 	}
-	c.dropUnseen()
 	c.attribute(ends, culprits)
 	for f := range culprits {
 		if c.d.Rows[f].Verdict == Regression {
@@ -311,24 +350,31 @@ func (c *comparer) attribute(ends, culprits map[int32]bool) {
 	owner[0] = -1
 	type part struct{ frame, culprit int32 }
 	parts := map[part]float64{}
+	var inOrder []part
 	for i := int32(1); int(i) < len(c.d.Nodes); i++ {
 		n := &c.d.Nodes[i]
 		owner[i] = owner[n.Parent]
 		if owner[i] >= 0 && c.sig[n.Frame] && !c.below(i, n.Frame) {
-			parts[part{n.Frame, owner[i]}] += c.delta(i)
+			p := part{n.Frame, owner[i]}
+			if _, ok := parts[p]; !ok {
+				inOrder = append(inOrder, p)
+			}
+			parts[p] += c.delta(i)
 		}
 		if ends[i] {
 			owner[i] = n.Frame
 		}
 	}
-	for p, v := range parts {
-		r := &c.d.Rows[p.frame]
+	for _, p := range inOrder {
+		v, r := parts[p], &c.d.Rows[p.frame]
 		whole := r.NewCum*c.shift - r.BaseCum
-		if !culprits[p.frame] && (r.Verdict == Regression || r.Verdict == Improvement) && v*whole >= carries*whole*whole {
+		if !culprits[p.frame] && changed(r) && changed(&c.d.Rows[p.culprit]) && v*whole >= carries*whole*whole {
 			r.Verdict, r.Via = Within, c.d.Rows[p.culprit].Name
 		}
 	}
 }
+
+func changed(r *Row) bool { return r.Verdict == Regression || r.Verdict == Improvement }
 
 // dropUnseen takes verdicts back that contradict the numbers beside them: a
 // function that grew a little while another one grew much has a smaller share
@@ -409,43 +455,34 @@ func (c *comparer) within(moves []bool, n int32) bool {
 	return false
 }
 
-// movers returns the children of n whose function changed for sure, and
-// which themselves changed enough to matter.
-func (c *comparer) movers(n int32) []int32 {
-	var movers []int32
-	for k := c.d.Nodes[n].FirstChild; k >= 0; k = c.d.Nodes[k].NextSibling {
-		if c.sig[c.d.Nodes[k].Frame] && c.large(c.delta(k)) {
-			movers = append(movers, k)
-		}
-	}
-	return movers
-}
-
 // follow goes down from a node as long as one child carries most of the
-// change, and returns the nodes on the way.
+// change, and returns the nodes on the way, the last of which changed for
+// sure. Between them there may be one that is within chance as a whole.
 func (c *comparer) follow(n int32) []int32 {
-	path := []int32{n}
-	for {
-		whole := c.delta(n)
-		next := int32(-1)
-		for _, k := range c.movers(n) {
-			if d := c.delta(k); d*whole > 0 && math.Abs(d) >= carries*math.Abs(whole) {
+	path, sure := []int32{n}, 1
+	for n >= 0 {
+		whole, next := c.delta(n), int32(-1)
+		for k := c.d.Nodes[n].FirstChild; k >= 0; k = c.d.Nodes[k].NextSibling {
+			if d := c.delta(k); d*whole > 0 && c.large(d) && math.Abs(d) >= carries*math.Abs(whole) {
 				next = k
 			}
 		}
-		if next < 0 {
-			return path
+		if next >= 0 {
+			path = append(path, next)
+			if c.sig[c.d.Nodes[next].Frame] {
+				sure = len(path)
+			}
 		}
 		n = next
-		path = append(path, n)
 	}
+	return path[:sure]
 }
 
 // culprit returns which of the nodes on the way to name: the last own one, or
 // the last when none is.
 func (c *comparer) culprit(path []int32) int {
 	for i := len(path) - 1; i >= 0; i-- {
-		if tree.Own(c.d.Frames[c.d.Nodes[path[i]].Frame]) {
+		if f := c.d.Nodes[path[i]].Frame; c.sig[f] && tree.Own(c.d.Frames[f]) {
 			return i
 		}
 	}

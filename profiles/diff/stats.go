@@ -10,21 +10,27 @@ func normalTail(z float64) float64 { return math.Erfc(math.Abs(z) / math.Sqrt2) 
 
 // twoProportions tests whether two proportions differ, with separate
 // variances: k1 of n1 samples against k2 of n2, the second proportion and its
-// error being scaled by factor. spread is what each side may differ by
+// error being scaled by a factor that has an error of its own. spread is what each side may differ by
 // besides chance, as a part of its value. It returns the two-sided p-value.
-func twoProportions(k1, n1, k2, n2, factor, spread float64) float64 {
+func twoProportions(k1, n1, k2, n2 float64, by shift, spread float64) float64 {
+	return normalTail(stdErrors(k1, n1, k2, n2, by, spread))
+}
+
+// stdErrors is by how many standard errors the proportions differ.
+func stdErrors(k1, n1, k2, n2 float64, by shift, spread float64) float64 {
 	if n1 <= 0 || n2 <= 0 {
-		return 1
+		return 0
 	}
+	factor := by.factor
 	// Half a sample is added on each side, so that none of few is not
 	// certainty (Agresti and Caffo's adjustment, halved).
 	p1, p2 := (k1+0.5)/(n1+1), (k2+0.5)/(n2+1)
 	variance := p1*(1-p1)/n1 + factor*factor*p2*(1-p2)/n2
-	variance += spread * spread * (p1*p1 + factor*factor*p2*p2)
+	variance += spread*spread*(p1*p1+factor*factor*p2*p2) + by.variance*factor*factor*p2*p2
 	if variance <= 0 {
-		return 1
+		return 0
 	}
-	return normalTail((p2*factor - p1) / math.Sqrt(variance))
+	return math.Abs(p2*factor-p1) / math.Sqrt(variance)
 }
 
 // twoRates tests whether two Poisson rates differ: k1 events in exposure t1
@@ -39,8 +45,10 @@ func twoRates(k1, t1, k2, t2, spread float64) float64 {
 }
 
 // welch tests whether the means of two groups differ when their variances
-// may (Welch's t). It returns the two-sided p-value.
-func welch(a, b []float64) float64 {
+// may (Welch's t). The second group was scaled by a factor with that variance,
+// as a part of its square: an error that all of it shares. It returns the
+// two-sided p-value.
+func welch(a, b []float64, scaled float64) float64 {
 	na, nb := float64(len(a)), float64(len(b))
 	if na < 2 || nb < 2 {
 		return 1
@@ -54,7 +62,7 @@ func welch(a, b []float64) float64 {
 		}
 		return 0
 	}
-	t := (mb - ma) / math.Sqrt(sa+sb)
+	t := (mb - ma) / math.Sqrt(sa+sb+scaled*mb*mb)
 	df := (sa + sb) * (sa + sb) / (sa*sa/(na-1) + sb*sb/(nb-1))
 	return studentTail(t, df)
 }
