@@ -164,7 +164,10 @@ type Diff struct {
 	// Variance says whether pods of one side were compared among each other
 	// (three a side); without, chance is judged from counts alone.
 	Variance bool
-	Warnings []string
+	// Correction is what the new side's shares were multiplied by before they
+	// were judged: what grew takes share from what kept its cost. 1 for none.
+	Correction float64
+	Warnings   []string
 
 	requests [2]float64 // of base and new
 }
@@ -188,6 +191,7 @@ func Compare(base, other Side, o Options) (*Diff, error) {
 	c.rows()
 	c.judge()
 	c.explain()
+	c.d.Correction = c.shift
 	c.order()
 	return c.d, nil
 }

@@ -381,6 +381,9 @@ func Diff(d *diff.Diff) []string {
 	}
 	basis := fmt.Sprintf("%s and %s samples of %d and %d pods; %d of %d functions are noise",
 		Count(int64(d.Base.Samples)), Count(int64(d.New.Samples)), d.Base.Pods, d.New.Pods, noise, len(d.Rows))
+	if d.Correction != 1 {
+		basis += fmt.Sprintf(", new shares judged times %.2f for what the change takes from all others", d.Correction)
+	}
 	return append(lines, basis)
 }
 

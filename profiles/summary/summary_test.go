@@ -129,7 +129,7 @@ func TestDiffStartsWithTheTotal(t *testing.T) {
 	want := []string{
 		"cpu: 0.82 -> 1.07 cores/pod (+30 %)",
 		"worse: main.price 24.4 % -> 42.1 % (+17.7 points)",
-		"820 and 1,070 samples of 1 and 1 pods; 2 of 3 functions are noise",
+		"820 and 1,070 samples of 1 and 1 pods; 2 of 3 functions are noise, new shares judged times 1.30 for what the change takes from all others",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got %q\nwant %q", got, want)

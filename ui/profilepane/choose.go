@@ -146,7 +146,10 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 		head = append(head, widget.Say(theme.Fail, st.Sign(live.Fail)+" "+f.err).Wrap(max(w, 1), 2)...)
 	default:
 		where.Add(theme.Text, f.found.String())
-		if f.found.NeedsKey {
+		switch {
+		case f.found.NeedsKey && len(f.found.Header) > 0:
+			where.Add(theme.Fail, "the key was not accepted: K gives another one")
+		case f.found.NeedsKey:
 			where.Add(theme.Warn, "asks for a key: K gives one for this session")
 		}
 		if f.found.ProfiledBy != "" {

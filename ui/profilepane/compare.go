@@ -340,7 +340,7 @@ func (c *comparison) head(env *pane.Env, w int) []widget.Rich {
 		if i == 0 {
 			token = theme.Title
 		}
-		out = append(out, widget.Say(token, l))
+		out = append(out, widget.Say(token, l).Wrap(max(w, 1), 2)...)
 	}
 	if c.diff != nil {
 		for _, warning := range append(append([]string{}, c.diff.Warnings...), c.notes...) {

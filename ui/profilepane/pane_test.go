@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -225,6 +226,9 @@ func TestGoldensOfTheChooser(t *testing.T) {
 	locked := served()
 	locked.NeedsKey, locked.ProfiledBy = true, "Grafana Alloy (annotation profiles.grafana.com/cpu.scrape), about 14 of every 15 s"
 	open(t, &source{found: locked}).Golden("needs a key")
+	refused := served()
+	refused.NeedsKey, refused.Header = true, http.Header{"Api-Key": {"wr0ng"}}
+	open(t, &source{found: refused}).Golden("key not accepted")
 }
 
 func TestGoldensOfAProfile(t *testing.T) {
