@@ -59,8 +59,11 @@ type ProfileBase struct {
 type ProfileFunction struct {
 	Name string `json:"name"`
 	File string `json:"file,omitempty"`
-	Flat int64  `json:"flat"`
-	Cum  int64  `json:"cum"`
+	// Line is where it begins, or was seen first: Python has several functions
+	// of one name in a file.
+	Line int64 `json:"line,omitempty"`
+	Flat int64 `json:"flat"`
+	Cum  int64 `json:"cum"`
 	// Base, Delta and Verdict are there in a comparison.
 	Base    *ProfileValues `json:"base,omitempty"`
 	Delta   *ProfileValues `json:"delta,omitempty"`
@@ -88,7 +91,7 @@ func NewProfile(p *profiles.Profile, t *tree.Tree, order tree.Order, limit int) 
 		rows = rows[:limit]
 	}
 	for _, r := range rows {
-		doc.Functions = append(doc.Functions, ProfileFunction{Name: r.Name.String(), File: r.File.String(), Flat: r.Flat, Cum: r.Cum})
+		doc.Functions = append(doc.Functions, ProfileFunction{Name: r.Name.String(), File: r.File.String(), Line: r.Line, Flat: r.Flat, Cum: r.Cum})
 	}
 	return doc
 }

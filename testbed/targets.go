@@ -50,16 +50,17 @@ func (b *Bed) goTarget(ctx context.Context) (string, error) {
 	return binary, nil
 }
 
-// StartPythonTarget starts targets/pytarget; it writes a cProfile file to
-// profile, if that is not empty.
-func (b *Bed) StartPythonTarget(ctx context.Context, profile string) (*Target, error) {
+// StartPythonTarget starts targets/pytarget. It writes profiles of itself into
+// the folder files, if that is not empty: cprofile.pstats always, yappi.pstat
+// and yappi.callgrind where yappi is installed.
+func (b *Bed) StartPythonTarget(ctx context.Context, files string) (*Target, error) {
 	root, err := goOutput(ctx, ".", "list", "-m", "-f", "{{.Dir}}", "midwatch/testbed")
 	if err != nil {
 		return nil, fmt.Errorf("find the testbed module: %w", err)
 	}
 	args := []string{filepath.Join(root, "targets", "pytarget", "app.py")}
-	if profile != "" {
-		args = append(args, profile)
+	if files != "" {
+		args = append(args, files)
 	}
 	return startTarget(exec.Command("python3", args...))
 }

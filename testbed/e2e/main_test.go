@@ -85,11 +85,17 @@ func midwatch(t *testing.T, identity string, args ...string) result {
 
 func command(t *testing.T, env []string, args ...string) result {
 	t.Helper()
+	return fed(t, env, nil, args...)
+}
+
+// fed runs one command with something at its standard input.
+func fed(t *testing.T, env []string, input []byte, args ...string) result {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shared.binary, args...)
 	var out, errOut bytes.Buffer
-	cmd.Stdout, cmd.Stderr, cmd.Env = &out, &errOut, env
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Env = bytes.NewReader(input), &out, &errOut, env
 	begun := time.Now()
 	err := cmd.Run()
 	r := result{out: out.String(), err: errOut.String(), took: time.Since(begun)}

@@ -4,7 +4,10 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -48,8 +51,16 @@ spec:
       containers: [{name: spot, image: "registry.example.com/spot:v1"}]
 `
 
+// profileProcesses are what stands behind the pods.
+type profileProcesses struct {
+	// burns is behind spot-0; its hot spot is main.burn.
+	burns *testbed.Target
+	// files are the profiles that the Python process wrote of itself.
+	files string
+}
+
 // profileWorldUp applies the workloads and puts a process behind every pod.
-func profileWorldUp(t *testing.T) {
+func profileWorldUp(t *testing.T) *profileProcesses {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
@@ -72,12 +83,16 @@ func profileWorldUp(t *testing.T) {
 		if i >= 3 {
 			revision = "new"
 		}
-		behindPod(t, fmt.Sprintf("shop-%d", i), 6060, "-hot", "shop", "-revision", revision, "-duty", "25ms")
+		behindPod(t, fmt.Sprintf("shop-%d", i), 6060, "-hot", "shop", "-revision", revision)
 	}
+	up := &profileProcesses{files: t.TempDir()}
 	for i, flags := range [][]string{{"-hot", "cpu"}, {"-hot", "alloc"}, {"-hot", "leak"}, {"-hot", "mutex"}, {"-hot", "cpu", "-token", "t0ken"}, {"-hot", "cpu", "-busy"}} {
-		behindPod(t, fmt.Sprintf("spot-%d", i), 6060, flags...)
+		target := behindPod(t, fmt.Sprintf("spot-%d", i), 6060, flags...)
+		if i == 0 {
+			up.burns = target
+		}
 	}
-	python, err := shared.bed.StartPythonTarget(ctx, "")
+	python, err := shared.bed.StartPythonTarget(ctx, up.files)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,6 +100,7 @@ func profileWorldUp(t *testing.T) {
 	if err := shared.bed.Forward(ctx, "profiles", "spot-6", 6060, python); err != nil {
 		t.Fatal(err)
 	}
+	return up
 }
 
 func behindPod(t *testing.T, pod string, port int, flags ...string) *testbed.Target {
@@ -129,12 +145,14 @@ func waitPods(t *testing.T, ctx context.Context, done func(ready int, images map
 
 // TestProfiles takes profiles of real processes through a real API server.
 func TestProfiles(t *testing.T) {
-	profileWorldUp(t)
-	t.Run("p shows the hot function", testHotFunction)
+	up := profileWorldUp(t)
+	t.Run("p shows the hot function", up.testHotFunction)
 	t.Run("the canary comparison names the regression", testCanary)
-	t.Run("cancelling frees the profiler", testCancel)
+	t.Run("cancelling frees the profiler", up.testCancel)
 	t.Run("what goes wrong is said in one line", testProfileTrouble)
 	t.Run("without a screen", testProfileCommand)
+	t.Run("Python's memory behind a key", testPythonMemory)
+	t.Run("files that Python's profilers wrote", up.testPythonFiles)
 }
 
 // onPod opens the chooser for one pod.
@@ -156,24 +174,82 @@ func (c *console) answer(text, dialog string) {
 	c.until(20*time.Second, "no "+dialog, func(screen string) bool { return !strings.Contains(screen, dialog) })
 }
 
-func testHotFunction(t *testing.T) {
-	const seconds = 2
+// taken is when a CPU profile was taken of a target, see targets/gotarget.
+type taken struct{ Began, Ended time.Time }
+
+// served lists the CPU profiles that were asked of a target, by asking it
+// itself.
+func served(t *testing.T, target *testbed.Target) []taken {
+	t.Helper()
+	var list []taken
+	if err := json.Unmarshal(ask(t, target, "/served", http.StatusOK), &list); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// ask gets a page of a target without anything in between.
+func ask(t *testing.T, target *testbed.Target, path string, want int) []byte {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+target.Address+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want != 0 && resp.StatusCode != want {
+		t.Fatalf("%s answers %s: %s", path, resp.Status, body)
+	}
+	return body
+}
+
+// testHotFunction holds midwatch to the seconds that were asked for and one
+// more, from the key to the frame with the hot function on it.
+//
+// What else runs on the machine can only make that longer, never shorter: so
+// the best of a few counts, the first that keeps the time ends the test, and
+// each of them still has to come. What the profile itself took is known from
+// the target's clock, which is this machine's; the rest is the way there and
+// back, through the API server and kwok, with decoding, summing up and drawing.
+func (up *profileProcesses) testHotFunction(t *testing.T) {
+	const seconds, attempts = 2, 6
 	c := onPod(t, "spot-0")
 	c.see(20*time.Second, "port 6060", "✓ cpu")
 	c.send("--")
 	c.see(10*time.Second, fmt.Sprintf(" %d s ", seconds))
-	began := time.Now()
-	c.send(enter)
-	c.see(30*time.Second, "main.burn", "% in main.burn")
-	took := time.Since(began)
-	t.Logf("the hot function of a %d s profile stood on the screen after %.2f s", seconds, took.Seconds())
-	if took > seconds*time.Second+5*time.Second {
-		t.Errorf("it took %v", took)
+	best, key := time.Hour, enter
+	for range attempts {
+		began := time.Now()
+		c.send(key, "esc stops it at once")
+		c.see(40*time.Second, "main.burn", "% in main.burn")
+		shown := time.Now()
+		list := served(t, up.burns)
+		last := list[len(list)-1]
+		t.Logf("the hot function of a %d s profile stood on the screen after %.2f s: %.2f s there, %.2f s of profile, %.2f s back", seconds,
+			shown.Sub(began).Seconds(), last.Began.Sub(began).Seconds(), last.Ended.Sub(last.Began).Seconds(), shown.Sub(last.Ended).Seconds())
+		if best = min(best, shown.Sub(began)); best <= (seconds+1)*time.Second {
+			break
+		}
+		key = "R"
+	}
+	if best > (seconds+1)*time.Second {
+		t.Errorf("the best of %d took %v", attempts, best)
 	}
 	c.send("\x1b", "what it shows")
 	c.quit()
 }
 
+// testCanary compares the revisions of the shop as somebody does in the middle
+// of a rollout. Of the service's own functions one got worse and all others are
+// noise; the rest is the runtime and the standard library, of which the 5 % of
+// false findings that the statistics allow may be one now and then.
 func testCanary(t *testing.T) {
 	c := openConsole(t, "admin", 160, 48, "-n", "profiles")
 	c.see(30*time.Second, "sts/shop", "pods ✓")
@@ -183,31 +259,62 @@ func testCanary(t *testing.T) {
 	c.see(20*time.Second, "port 6060", "✓ cpu")
 	c.send("d", "the new revision with the old", "3 and 3 pods")
 	c.send(enter)
-	c.see(40*time.Second, "new revision against old", "worse: main.checkStock", "functions are noise")
+	c.see(40*time.Second, "new revision against old", "worse: main.checkStock", "functions are noise", "▲ regression")
 	screen := c.Screen()
-	for _, unchanged := range []string{"▲ regression", "main.reserve", "main.decode"} {
-		for _, line := range strings.Split(screen, "\n") {
-			if strings.Contains(line, unchanged) && strings.Contains(line, "regression") && !strings.Contains(line, "checkStock") &&
-				(strings.Contains(line, "main.reserve") || strings.Contains(line, "main.decode") || strings.Contains(line, "main.encode")) {
-				t.Errorf("what did not change is called a regression: %s", line)
+	t.Log(screen)
+	own := map[string]string{}
+	for _, line := range strings.Split(screen, "\n") {
+		for _, name := range []string{"main.checkStock", "main.encode", "main.decode", "main.reserve"} {
+			if verdict, rest, ok := strings.Cut(strings.Trim(line, "│ "), "  "); ok && strings.HasSuffix(strings.TrimRight(rest, "│ "), " "+name) {
+				own[name] = verdict
 			}
 		}
+	}
+	want := map[string]string{"main.checkStock": "▲ regression", "main.encode": "· noise", "main.decode": "· noise", "main.reserve": "· noise"}
+	for name, verdict := range want {
+		if got, ok := own[name]; ok && got != verdict || !ok && name == "main.checkStock" {
+			t.Errorf("%s: %q, want %q\n%s", name, got, verdict, screen)
+		}
+	}
+	if len(own) < 3 {
+		t.Errorf("only %v of the service's own functions are on the screen\n%s", own, screen)
 	}
 	c.send("\x1b", "what it shows")
 	c.quit()
 }
 
-func testCancel(t *testing.T) {
+// testCancel stops a profile of a minute and takes another one at once.
+func (up *profileProcesses) testCancel(t *testing.T) {
 	c := onPod(t, "spot-0")
 	c.see(20*time.Second, "✓ cpu")
 	c.send("++++")
 	c.see(10*time.Second, " 60 s ")
+	before := len(served(t, up.burns))
 	c.send(enter, "of 60 s")
+	// The target's profiler runs: nobody else gets one. These two entries of
+	// the list are this test's own and the one that goes on.
+	busy := 0
+	for !strings.Contains(string(ask(t, up.burns, "/debug/pprof/profile?seconds=1", 0)), "already in use") {
+		if busy++; busy > 20 {
+			t.Fatal("the target is not being profiled")
+		}
+	}
+	if n := len(served(t, up.burns)) - before; n != busy+1 {
+		t.Errorf("%d profiles have ended, want only this test's own %d", n, busy+1)
+	}
+	before = len(served(t, up.burns))
+	stopped := time.Now()
 	c.send("\x1b", "what it shows")
 	c.send("-----")
 	c.see(10*time.Second, " 2 s ")
 	c.send(enter)
 	c.see(20*time.Second, "% in main.burn") // 60 s have not passed
+	list := served(t, up.burns)[before:]
+	if len(list) < 2 || list[0].Ended.Sub(stopped) > 10*time.Second || list[0].Ended.Sub(list[0].Began) > 40*time.Second {
+		t.Errorf("the profile of a minute was not stopped at %v: %v", stopped, list)
+	} else {
+		t.Logf("the target's profiler ended %v after the key, and the next profile %v after that", list[0].Ended.Sub(stopped), list[len(list)-1].Ended.Sub(list[0].Ended))
+	}
 	c.send("\x1b", "what it shows")
 	c.quit()
 }
@@ -217,7 +324,7 @@ func testProfileTrouble(t *testing.T) {
 	c.see(20*time.Second, "asks for a key")
 	c.send("K", "Key for spot-4")
 	c.answer("wrong", "Key for spot-4")
-	c.see(20*time.Second, "asks for a key")
+	c.see(20*time.Second, "the key was not accepted")
 	c.send("K", "Key for spot-4")
 	c.answer("t0ken", "Key for spot-4")
 	c.see(20*time.Second, "✓ cpu")
@@ -230,15 +337,6 @@ func testProfileTrouble(t *testing.T) {
 	c.see(20*time.Second, "✓ cpu")
 	c.send("--"+enter, "another profiler is at it", "trying again in the gap")
 	c.see(60*time.Second, "being profiled already", "heap or goroutine instead")
-	c.quit()
-
-	c = onPod(t, "spot-6") // Python behind a key
-	c.see(20*time.Second, "asks for a key")
-	c.send("K", "Key for spot-6")
-	c.answer("api-key: s3cr3t", "Key for spot-6")
-	c.see(20*time.Second, "✓ py-memory")
-	c.send(enter)
-	c.see(30*time.Second, "flat-only", "app.py")
 	c.quit()
 }
 

@@ -1,10 +1,12 @@
 """A Python service to take profiles of: /debug/memory behind a key, as the
-FastAPI services of the sample world have it, and a cProfile file written once.
+FastAPI services of the sample world have it, and files of cProfile and, where
+it is installed, of yappi, written once into the folder named.
 
 Prints its address and runs until its standard input ends.
 """
 import cProfile
 import json
+import os
 import sys
 import threading
 import tracemalloc
@@ -21,6 +23,48 @@ def hoard():
 
 def fib(n):
     return n if n < 2 else fib(n - 1) + fib(n - 2)
+
+
+class Cart:
+    def __init__(self, lines):
+        self.lines = [Line(i) for i in range(lines)]
+
+    def price(self):
+        return sum(line.price() for line in self.lines)
+
+
+class Line:
+    def __init__(self, n):
+        self.n = n
+
+    def price(self):
+        return len(json.dumps({"line": self.n, "tags": ["a"] * 20}))
+
+
+def serve():
+    """What the profilers see: recursion, methods of one name, built-ins."""
+    fib(25)
+    return [Cart(40).price() for _ in range(600)]
+
+
+def write_cprofile(path):
+    profile = cProfile.Profile()
+    profile.runcall(serve)
+    profile.dump_stats(path)
+
+
+def write_yappi(folder):
+    try:
+        import yappi
+    except ImportError:
+        return  # it is not in the standard library
+    yappi.set_clock_type("cpu")
+    yappi.start(builtins=True)
+    serve()
+    yappi.stop()
+    stats = yappi.get_func_stats()
+    stats.save(os.path.join(folder, "yappi.pstat"), type="pstat")
+    stats.save(os.path.join(folder, "yappi.callgrind"), type="callgrind")
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -50,12 +94,11 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def main():
+    if len(sys.argv) > 1:
+        write_cprofile(os.path.join(sys.argv[1], "cprofile.pstats"))
+        write_yappi(sys.argv[1])
     tracemalloc.start()
     hoard()
-    if len(sys.argv) > 1:
-        profile = cProfile.Profile()
-        profile.runcall(fib, 18)
-        profile.dump_stats(sys.argv[1])
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     print("127.0.0.1:%d" % server.server_address[1], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
