@@ -2,8 +2,8 @@ package capture
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"slices"
 	"sync"
 )
 
@@ -53,9 +53,20 @@ func gather(base int, got []*Profile, failed []error, notes []string) (*Sides, e
 		}
 	}
 	if len(s.Base) == 0 || len(s.New) == 0 {
-		return nil, fmt.Errorf("nothing to compare: %w", errors.Join(failed...))
+		return nil, nothing(failed)
 	}
 	return s, nil
+}
+
+// nothing says why a side is empty: the first reason, and how many more pods
+// gave none.
+func nothing(failed []error) error {
+	failed = slices.DeleteFunc(failed, func(err error) bool { return err == nil })
+	more := ""
+	if n := len(failed) - 1; n > 0 {
+		more = fmt.Sprintf(" (and %d more pods gave none)", n)
+	}
+	return fmt.Errorf("nothing to compare: %w%s", failed[0], more)
 }
 
 // findAll asks every pod where it serves profiles, so that the captures then

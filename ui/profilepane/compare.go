@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	tea "charm.land/bubbletea/v2"
 
@@ -389,10 +390,36 @@ func (p *Pane) request() (capture.Request, bool) {
 	return p.requestOf(spec), true
 }
 
-// pickComparison asks what to compare with.
+// offerMsg are the pods there are now, to choose a comparison from.
+type offerMsg struct{ subject *capture.Subject }
+
+// pickComparison asks what to compare with. The pods are read anew: in the
+// middle of a rollout those of a minute ago are gone.
 func (p *Pane) pickComparison() tea.Cmd {
+	ref, known := p.ref, p.subject
+	return pane.Run(p.env.Tasks, p.id, "subject", "read the pods of "+ref.String(), askWithin, func(ctx context.Context) (tea.Msg, error) {
+		s, err := p.src.Subject(ctx, ref)
+		if err != nil {
+			s = known // taking profiles of them says what is wrong
+		}
+		return offerMsg{s}, nil
+	})
+}
+
+// refresh takes the pods there are now, and stays at the one that was chosen
+// as long as it is there.
+func (p *Pane) refresh(s *capture.Subject) {
+	was, _ := p.target()
+	p.pod = max(slices.IndexFunc(s.Pods, func(q capture.Pod) bool { return q.Pod.Name == was.Pod.Name }), 0)
+	p.subject = s
+}
+
+func (p *Pane) offer() tea.Cmd {
 	req, ok := p.request()
 	target, chosen := p.target()
+	if p.mode == showing && p.shown != nil {
+		target, chosen = p.shown.got.Target, true
+	}
 	if !ok || !chosen {
 		return nil
 	}
@@ -437,16 +464,17 @@ func onlyShown(p *Pane) string {
 	return ""
 }
 
-// canaryNote says what the comparison would take, and what it could see.
+// canaryNote says what the comparison would take, and what it could see at a
+// function of 10 % of a busy core.
 func canaryNote(req capture.Request, old, now []capture.Target) string {
 	n := min(len(old), len(now))
 	if n == 0 {
 		return ""
 	}
-	note := fmt.Sprintf("%d and %d pods at the same time", len(old), len(now))
+	note := fmt.Sprintf("%d and %d pods", len(old), len(now))
 	if seconds := req.Lasts().Seconds(); seconds > 0 && req.Kind == capture.CPU {
 		samples := diff.CPUSamples(1, seconds, n)
-		note += fmt.Sprintf("; sees changes from %.1f points at a 10 %% function of a busy core", diff.Detectable(0.1, samples, samples))
+		note += fmt.Sprintf("; sees changes from %.1f points", diff.Detectable(0.1, samples, samples))
 	}
 	return note
 }

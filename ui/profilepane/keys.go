@@ -171,7 +171,7 @@ func (v *view) noLabel() string {
 }
 
 func (v *view) noHit() string {
-	if v.hits == nil || len(v.hits.Nodes) == 0 {
+	if v.hits == nil {
 		return "search with / first"
 	}
 	return ""
@@ -350,8 +350,8 @@ func (p *Pane) pickSave() tea.Cmd {
 	return pane.Send(pane.PickMsg{
 		Title: "Save the profile as …",
 		Items: []pane.PickItem{
-			{Title: stem + ".pb.gz", Note: "pprof, as a whole: go tool pprof, speedscope and Pyroscope read it"},
-			{Title: stem + ".folded", Note: "what is shown, with its filters, as folded stacks"},
+			{Title: stem + ".pb.gz", Note: "pprof, the whole profile"},
+			{Title: stem + ".folded", Note: "folded stacks, as filtered"},
 		},
 		Done: func(i int) tea.Cmd {
 			return pane.Run(p.env.Tasks, p.id, "save", "save the profile", 30*time.Second, func(context.Context) (tea.Msg, error) {

@@ -219,6 +219,9 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		}
 		p.found[msg.pod] = f
 		p.preselect(f)
+	case offerMsg:
+		p.refresh(msg.subject)
+		return p.offer()
 	case takenMsg:
 		return p.taken(msg)
 	case sidesMsg:

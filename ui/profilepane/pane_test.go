@@ -31,6 +31,8 @@ type source struct {
 	earlier []*capture.Profile
 	block   bool // Take waits for its end
 	gives   *profiles.Profile
+	pods    []capture.Pod // instead of those there were
+	sides   string        // that were taken last
 
 	py      *capture.Python // what Look finds
 	image   string
@@ -60,6 +62,9 @@ func (s *source) Subject(context.Context, k8s.Ref) (*capture.Subject, error) {
 	s.bench.OffUI("reading pods")
 	if s.err != nil {
 		return nil, s.err
+	}
+	if s.pods != nil {
+		return &capture.Subject{Workload: workload(), New: "new", Old: "old", Pods: s.pods}, nil
 	}
 	return &capture.Subject{Workload: workload(), New: "new", Old: "old", Pods: []capture.Pod{
 		pod(1, "new", true), pod(2, "new", true), pod(1, "old", true), pod(2, "old", true), pod(3, "new", false),
@@ -94,6 +99,7 @@ func (s *source) Take(ctx context.Context, t capture.Target, req capture.Request
 func (s *source) TakeSides(_ context.Context, base, other []capture.Target, req capture.Request, _ *capture.Watch) (*capture.Sides, error) {
 	s.bench.OffUI("taking profiles")
 	s.takes = append(s.takes, req)
+	s.sides = fmt.Sprint(podNames(base), podNames(other))
 	sides := &capture.Sides{Notes: []string{"cpu profile of pod shop/cart-old-3: the pod is gone"}}
 	for i, t := range append(append([]capture.Target{}, base...), other...) {
 		p := &capture.Profile{Profile: cpu(t.Revision == "new", i+1), Target: t, Req: req, At: panetest.Now(), Requests: capture.Requests{Count: s.requests}}
@@ -104,6 +110,13 @@ func (s *source) TakeSides(_ context.Context, base, other []capture.Target, req 
 		}
 	}
 	return sides, nil
+}
+
+func podNames(list []capture.Target) (names []string) {
+	for _, t := range list {
+		names = append(names, t.Pod.Name)
+	}
+	return names
 }
 
 func (s *source) SetKey(_ capture.Target, header, key string) {
@@ -359,6 +372,24 @@ func TestFunctionsOfOneNameAreTwo(t *testing.T) {
 	}
 	bench.Golden("the last of one name")
 	bench.Press("v", "left", "v").Golden("the second of one name")
+}
+
+// TestAComparisonIsOfThePodsThereAreNow: a rollout goes on while a profile is
+// looked at.
+func TestAComparisonIsOfThePodsThereAreNow(t *testing.T) {
+	s := &source{found: served()}
+	b := open(t, s)
+	b.Press("enter")
+	s.pods = []capture.Pod{pod(2, "new", true), pod(7, "old", true)} // cart-new-1 is gone too
+	b.Press("d")
+	pick := panetest.Last[pane.PickMsg](b)
+	if !strings.Contains(pick.Items[0].Note, "1 and 1 pods") {
+		t.Errorf("offered %+v", pick.Items[0])
+	}
+	b.Do(func() tea.Cmd { return pick.Done(0) })
+	if fmt.Sprint(s.sides) != "[cart-old-7] [cart-new-2]" {
+		t.Errorf("compared %s", s.sides)
+	}
 }
 
 // TestPodsAndSeconds goes through the pods and the durations.
