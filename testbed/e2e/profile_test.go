@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -246,6 +247,10 @@ func (up *profileProcesses) testHotFunction(t *testing.T) {
 	c.quit()
 }
 
+// verdictRow is a row of the comparison's table: sign and verdict, three
+// numbers, and a function of the service's own.
+var verdictRow = regexp.MustCompile(`(?m)^([▲▼↳·?] .*?)  +[-+\d.].* (main\.\w+) *$`)
+
 // testCanary compares the revisions of the shop as somebody does in the middle
 // of a rollout. Of the service's own functions one got worse and all others are
 // noise; the rest is the runtime and the standard library, of which the 5 % of
@@ -259,16 +264,12 @@ func testCanary(t *testing.T) {
 	c.see(20*time.Second, "port 6060", "✓ cpu")
 	c.send("d", "the new revision with the old", "3 and 3 pods")
 	c.send(enter)
-	c.see(40*time.Second, "new revision against old", "worse: main.checkStock", "functions are noise", "▲ regression")
+	c.see(40*time.Second, "new revision against old", "worse: main.checkStock", "functions are noise", "▲ regression", " m mode ")
 	screen := c.Screen()
 	t.Log(screen)
 	own := map[string]string{}
-	for _, line := range strings.Split(screen, "\n") {
-		for _, name := range []string{"main.checkStock", "main.encode", "main.decode", "main.reserve"} {
-			if verdict, rest, ok := strings.Cut(strings.Trim(line, "│ "), "  "); ok && strings.HasSuffix(strings.TrimRight(rest, "│ "), " "+name) {
-				own[name] = verdict
-			}
-		}
+	for _, m := range verdictRow.FindAllStringSubmatch(screen, -1) {
+		own[m[2]] = m[1]
 	}
 	want := map[string]string{"main.checkStock": "▲ regression", "main.encode": "· noise", "main.decode": "· noise", "main.reserve": "· noise"}
 	for name, verdict := range want {
