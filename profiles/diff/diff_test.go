@@ -244,6 +244,38 @@ func TestWhatGrewUsesTheAllocatorToo(t *testing.T) {
 	}
 }
 
+// TestWhatACulpritCallsIsItsOwnWhereverItIsCalled: three requests call it, none
+// of them more than half of the time.
+func TestWhatACulpritCallsIsItsOwnWhereverItIsCalled(t *testing.T) {
+	pod := func(n int64) *profiles.Profile {
+		b := profiles.NewBuilder(profiles.Pprof, profiles.Sampled, profiles.ValueType{Type: "samples", Unit: "count"}, profiles.ValueType{Type: "cpu", Unit: "nanoseconds"})
+		for i, request := range []string{"main.add", "main.view", "main.pay", "main.list"} {
+			for stack, v := range map[string]int64{"json.Marshal": 300, "main.check;regexp.compile": n + int64(i)} {
+				node := b.Child(0, b.Frame(request, "", 0))
+				for f := range strings.SplitSeq(stack, ";") {
+					node = b.Child(node, b.Frame(f, "", 0))
+				}
+				b.Add(node, 0, v, v*10_000_000)
+			}
+		}
+		p := b.Profile()
+		p.Period, p.Duration = 10_000_000, 10e9
+		return p
+	}
+	d, err := Compare(Side{Profiles: []*profiles.Profile{pod(0), pod(1), pod(2)}}, Side{Profiles: []*profiles.Profile{pod(300), pod(310), pod(290)}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Culprits) != 1 || d.Culprits[0].Name != "main.check" {
+		t.Errorf("culprits %v", names(d.Culprits))
+	}
+	for _, r := range d.Rows {
+		if r.Name == "regexp.compile" && (r.Verdict != Within || r.Via != "main.check") {
+			t.Errorf("%s is %s of %s", r.Name, r.Verdict, r.Via)
+		}
+	}
+}
+
 // TestAVerdictAgreesWithTheNumbersBesideIt: while checkStock doubles the work,
 // the allocator's callers that were there before use it a little more. Its
 // share falls all the same, and a row of a falling share is no regression.

@@ -317,12 +317,10 @@ const carries = 0.7
 func (c *comparer) explain() {
 	through := map[int32]int32{} // row on the way → culprit
 	culprits := map[int32]bool{}
-	ends := map[int32]bool{} // the culprits' nodes
 	for _, n := range c.starts() {
 		path := c.follow(n)
 		end := c.culprit(path)
 		culprits[c.d.Nodes[path[end]].Frame] = true
-		ends[path[end]] = true
 		for _, above := range path[:end] {
 			through[c.d.Nodes[above].Frame] = c.d.Nodes[path[end]].Frame
 		}
@@ -334,7 +332,7 @@ func (c *comparer) explain() {
 			r.Verdict, r.Via = Through, c.d.Rows[culprit].Name
 		}
 	}
-	c.attribute(ends, culprits)
+	c.attribute(culprits)
 	for f := range culprits {
 		if c.d.Rows[f].Verdict == Regression {
 			c.d.Culprits = append(c.d.Culprits, c.d.Rows[f])
@@ -344,8 +342,8 @@ func (c *comparer) explain() {
 }
 
 // attribute gives a culprit what changed only because of it: most of the
-// change of what it calls is found below it.
-func (c *comparer) attribute(ends, culprits map[int32]bool) {
+// change of what it calls is found below it, wherever it is called.
+func (c *comparer) attribute(culprits map[int32]bool) {
 	owner := make([]int32, len(c.d.Nodes)) // the culprit above, or -1
 	owner[0] = -1
 	type part struct{ frame, culprit int32 }
@@ -361,7 +359,7 @@ func (c *comparer) attribute(ends, culprits map[int32]bool) {
 			}
 			parts[p] += c.delta(i)
 		}
-		if ends[i] {
+		if culprits[n.Frame] {
 			owner[i] = n.Frame
 		}
 	}
