@@ -169,5 +169,18 @@ func part(raw []byte, pod string) (*profile.Profile, error) {
 		return nil, fmt.Errorf("read a CPU profile: %w", err)
 	}
 	keep(prof, func(s *profile.Sample) bool { return labelled(s, pod) })
+	for _, s := range prof.Sample {
+		s.Location = below(s.Location)
+	}
 	return prof, nil
+}
+
+// below cuts what stands above the work: how this process comes to do it is not the pod's.
+func below(stack []*profile.Location) []*profile.Location {
+	for i, l := range stack {
+		if i > 0 && through(&profile.Sample{Location: []*profile.Location{l}}, "midwatch/demo/process.serve") {
+			return stack[:i]
+		}
+	}
+	return stack
 }
