@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"flag"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,7 @@ func open(t *testing.T, w, h int, unlocked bool) *uitest.Driver {
 		t.Fatal(err)
 	}
 	t.Cleanup(world.Close)
+	world.Server(world.RawConfig().CurrentContext).SetPorts(record(t))
 	opener := session.Opener{
 		Source: connect.FromRaw(world.RawConfig(), func(c *rest.Config) { world.WrapConfig(c) }),
 		Clock:  clock, Journal: action.NewJournal(t.TempDir()+"/journal.jsonl", clock), Unlocked: unlocked,
@@ -150,7 +152,7 @@ func TestPicturesAreFresh(t *testing.T) {
 			t.Fatalf("png.json: %v", err)
 		}
 	}
-	for _, p := range append(pictures(), vaultPictures()...) {
+	for _, p := range slices.Concat(pictures(), vaultPictures(), profilePictures()) {
 		t.Run(p.name, func(t *testing.T) {
 			d := open(t, p.w, p.h, strings.HasPrefix(p.name, "undo"))
 			p.take(d)
