@@ -10,7 +10,7 @@ type LayoutOptions struct {
 	Fold func(Frame) bool
 }
 
-// minChain is the shortest chain worth folding into "⋮ 3".
+// minChain is the shortest chain worth folding into "┊ 3".
 const minChain = 3
 
 // Cell is one box of a flame.

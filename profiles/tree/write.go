@@ -70,7 +70,7 @@ func (t *Tree) box(c Cell) string {
 	case c.More > 0:
 		label = fmt.Sprintf("+%d", c.More)
 	case c.Chain > 0:
-		label = fmt.Sprintf("⋮%d ", c.Chain)
+		label = fmt.Sprintf("┊%d ", c.Chain)
 		if rest := Label(t.Frames[t.Nodes[c.Node].Frame], room-utf8.RuneCountInString(label), utf8.RuneCountInString); rest != "" {
 			label += rest
 		}

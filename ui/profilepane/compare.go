@@ -474,7 +474,7 @@ func canaryNote(req capture.Request, old, now []capture.Target) string {
 	note := fmt.Sprintf("%d and %d pods", len(old), len(now))
 	if seconds := req.Lasts().Seconds(); seconds > 0 && req.Kind == capture.CPU {
 		samples := diff.CPUSamples(1, seconds, n)
-		note += fmt.Sprintf("; sees changes from %.1f points", diff.Detectable(0.1, samples, samples))
+		note += fmt.Sprintf("; sees %.1f points or more", diff.Detectable(0.1, samples, samples))
 	}
 	return note
 }

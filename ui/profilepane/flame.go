@@ -262,7 +262,7 @@ func (f *flame) cell(env *pane.Env, c tree.Cell) (theme.Token, string) {
 		token, sign = f.paint(c.Node)
 	}
 	if c.Chain > 0 {
-		sign += fmt.Sprintf("⋮%d ", c.Chain)
+		sign += fmt.Sprintf("┊%d ", c.Chain)
 	}
 	sign = fit(sign, room)
 	text := sign + frame.label(room-widget.Width(sign))
@@ -274,7 +274,7 @@ func (f *flame) cell(env *pane.Env, c tree.Cell) (theme.Token, string) {
 
 // inASCII are the signs of a box on a terminal without Unicode; each is as
 // wide as what it stands for.
-var inASCII = strings.NewReplacer("▲", "^", "▼", "v", "⋮", ":", "…", "~")
+var inASCII = strings.NewReplacer("▲", "^", "▼", "v", "┊", ":", "…", "~")
 
 // fit drops a text that does not fit.
 func fit(s string, w int) string {

@@ -211,7 +211,7 @@ func (v *view) head(env *pane.Env, w int) []widget.Rich {
 		if i == 0 {
 			token = theme.Title
 		}
-		out = append(out, widget.Say(token, l))
+		out = append(out, widget.Say(token, l).Wrap(max(w, 1), 2)...)
 	}
 	for _, warning := range v.got.Warnings {
 		if !slices.Contains(v.lines, warning) {
