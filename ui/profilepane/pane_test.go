@@ -355,6 +355,31 @@ func TestAFailureStaysOnTheScreen(t *testing.T) {
 	b.Boxed()
 }
 
+// TestHostileNamesStayInTheirBoxes: names of ten kilobytes, of wide letters,
+// with escape sequences and right-to-left overrides, in functions, files and
+// labels; and a profile without a sample.
+func TestHostileNamesStayInTheirBoxes(t *testing.T) {
+	p := &profile.Profile{
+		SampleType: []*profile.ValueType{{Type: "cpu\x1b[2J", Unit: "nano\nseconds"}}, PeriodType: &profile.ValueType{}, TimeNanos: panetest.Now().UnixNano(),
+	}
+	for i, name := range []string{"main." + strings.Repeat("x", 10_000), "\x1b]0;owned\x07main.f", strings.Repeat("世界", 200), "main.\u202etxt.exe", "a;b\nc\td", ""} {
+		n := uint64(i + 1)
+		f := &profile.Function{ID: n, Name: name, Filename: "/app/" + name + ".py"}
+		l := &profile.Location{ID: n, Line: []profile.Line{{Function: f, Line: int64(n)}}}
+		p.Function, p.Location = append(p.Function, f), append(p.Location, l)
+		p.Sample = append(p.Sample, &profile.Sample{Location: p.Location[i:], Value: []int64{int64(10 * n)}, Label: map[string][]string{"k\x1b": {name}}})
+	}
+	b := open(t, &source{found: served(), gives: profiles.FromProto(p)})
+	b.Press("enter").Boxed()
+	b.Press("v", "down", "s").Boxed()
+	b.Press("s", "v", "x", "L").Boxed()
+	p.Sample = nil
+	b = open(t, &source{found: served(), gives: profiles.FromProto(p)})
+	b.Press("enter").Golden("without a sample")
+	b.Boxed()
+	b.Press("v", "down", "right", "enter", "backspace", "s", "x", "f", "o", "r", "t", "i", "n", "W").Boxed()
+}
+
 // TestFunctionsOfOneNameAreTwo: Python has an __init__ in every class. The
 // cursor tells them apart, in the table and in the flame beside it.
 func TestFunctionsOfOneNameAreTwo(t *testing.T) {
