@@ -333,7 +333,14 @@ func TestWhatGoesWrong(t *testing.T) {
 			z := gzip.NewWriter(rw)
 			_, _ = io.CopyN(z, zeros{}, 80<<20)
 			_ = z.Close()
-		}), cause: capture.NotProfile, says: ""},
+		}), cause: capture.NotProfile, says: "unpacks to more than 64 MB"},
+		"a truncated gzip": {prepare: heap(func(rw http.ResponseWriter, _ *http.Request) {
+			whole := sized(t)
+			_, _ = rw.Write(whole[:len(whole)/2]) // and the server says that this is all
+		}), cause: capture.NotProfile, says: "ends early"},
+		"something else": {prepare: heap(func(rw http.ResponseWriter, _ *http.Request) {
+			_, _ = io.WriteString(rw, "{\"error\":\"no \\u001b[31mprofile today\"}")
+		}), cause: capture.NotProfile, says: "the endpoint answered"},
 		"the pod is deleted meanwhile": {prepare: func(t *testing.T, w *world) {
 			w.listen(6060, behind(goPprof(), "/debug/pprof/heap", func(_ http.ResponseWriter, r *http.Request) {
 				if err := (cluster{w}).Typed().CoreV1().Pods("shop").Delete(t.Context(), "api-1", metav1.DeleteOptions{GracePeriodSeconds: new(int64)}); err != nil {

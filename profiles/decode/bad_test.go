@@ -126,6 +126,23 @@ func TestEmptyProfilesSayWhy(t *testing.T) {
 	}
 }
 
+// TestUnknownSampleTypesAreShownAsTheyAre: a profiler of one's own may count
+// what it likes.
+func TestUnknownSampleTypesAreShownAsTheyAre(t *testing.T) {
+	p := proftest.Generated(1)
+	p.SampleType = []*profile.ValueType{{Type: "sheep", Unit: "flocks"}, {Type: "wool\x1b[2J", Unit: "fur\nlongs"}}
+	got, err := Bytes(proftest.Encode(t, p), Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Types) != 2 || got.Types[0] != (profiles.ValueType{Type: "sheep", Unit: "flocks"}) || got.Total(0) == 0 {
+		t.Errorf("%+v, %d", got.Types, got.Total(0))
+	}
+	if text := got.Types[1].Type + got.Types[1].Unit; strings.ContainsAny(text, "\x1b\n") {
+		t.Errorf("%q reaches the screen", text)
+	}
+}
+
 // TestHostileSymbols: escape sequences are made visible, ten kilobytes are
 // cut, and two names that differ only behind the cut stay two.
 func TestHostileSymbols(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,12 +18,13 @@ import (
 	"midwatch/profiles/tree"
 )
 
-// TestAbsoluteAgreesWithPprofBase: for pairs of generated profiles, flat and
-// cum of each function's change equal `go tool pprof -base`, and so does the
-// subtracted profile with its total.
+// TestAbsoluteAgreesWithPprofBase: for a hundred pairs of generated profiles,
+// flat and cum of each function's change equal `go tool pprof -base`, and so
+// does the subtracted profile with its total, also under a filter.
 func TestAbsoluteAgreesWithPprofBase(t *testing.T) {
+	compared := 0
 	row := regexp.MustCompile(`^\s*(-?\d+)\S*\s+\S+%\s+\S+%\s+(-?\d+)\S*\s+\S+%\s+(.*?)(?: \((?:partial-)?inline\))?$`)
-	for seed := range uint64(30) {
+	for seed := range uint64(100) {
 		dir := t.TempDir()
 		files := [2]string{filepath.Join(dir, "old.pb"), filepath.Join(dir, "new.pb")}
 		var p [2]*profiles.Profile
@@ -36,21 +38,26 @@ func TestAbsoluteAgreesWithPprofBase(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		out, err := proftest.Pprof(t, "-top", "-nodefraction=0", "-nodecount=0", "-unit=nanoseconds", "-base="+files[0], files[1])
-		if err != nil {
-			t.Fatal(err)
-		}
-		want := map[string]Values{}
-		_, table, _ := strings.Cut(out, "flat%")
-		for _, line := range strings.Split(strings.TrimRight(table, "\n"), "\n")[1:] {
-			m := row.FindStringSubmatch(line)
-			if m == nil {
-				t.Fatalf("cannot read %q", line)
+		read := func(args ...string) (out string, rows map[string]Values) {
+			args = append([]string{"-top", "-nodefraction=0", "-nodecount=0", "-unit=nanoseconds", "-base=" + files[0]}, append(args, files[1])...)
+			out, err := proftest.Pprof(t, args...)
+			if err != nil {
+				t.Fatal(err)
 			}
-			flat, _ := strconv.ParseInt(m[1], 10, 64)
-			cum, _ := strconv.ParseInt(m[2], 10, 64)
-			want[m[3]] = Values{flat, cum}
+			rows = map[string]Values{}
+			_, table, _ := strings.Cut(out, "flat%")
+			for _, line := range strings.Split(strings.TrimRight(table, "\n"), "\n")[1:] {
+				m := row.FindStringSubmatch(line)
+				if m == nil {
+					t.Fatalf("cannot read %q", line)
+				}
+				flat, _ := strconv.ParseInt(m[1], 10, 64)
+				cum, _ := strconv.ParseInt(m[2], 10, 64)
+				rows[m[3]] = Values{flat, cum}
+			}
+			return out, rows
 		}
+		out, want := read()
 		d, err := Compare(Side{Profiles: p[:1]}, Side{Profiles: p[1:]}, Options{Mode: Absolute})
 		if err != nil {
 			t.Fatal(err)
@@ -74,6 +81,25 @@ func TestAbsoluteAgreesWithPprofBase(t *testing.T) {
 				t.Errorf("seed %d, subtracted %s: %+v, pprof says %+v", seed, r.Name, got, want[r.Name.String()])
 			}
 		}
+		if seed%4 == 0 {
+			_, want = read("-focus=json|main", "-ignore=f5", "-hide=fn1")
+			o := tree.Options{Type: 1, Focus: regexp.MustCompile("json|main"), Ignore: regexp.MustCompile("f5"), Hide: regexp.MustCompile("fn1")}
+			rows := tree.Build(sub, o).Top(tree.ByFlat)
+			for _, r := range rows {
+				if got := (Values{r.Flat, r.Cum}); got != want[r.Name.String()] {
+					t.Errorf("seed %d, filtered %s: %+v, pprof says %+v", seed, r.Name, got, want[r.Name.String()])
+				}
+			}
+			for name, v := range want {
+				if v != (Values{}) && !slices.ContainsFunc(rows, func(r tree.Row) bool { return r.Name.String() == name }) {
+					t.Errorf("seed %d, filtered: %s is missing, pprof says %+v", seed, name, v)
+				}
+			}
+		}
+		compared++
+	}
+	if compared != 100 {
+		t.Errorf("%d pairs were compared, want 100", compared)
 	}
 }
 
