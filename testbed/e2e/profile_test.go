@@ -42,7 +42,7 @@ apiVersion: apps/v1
 kind: StatefulSet
 metadata: {name: spot, namespace: profiles}
 spec:
-  replicas: 7
+  replicas: 8
   serviceName: spot
   podManagementPolicy: Parallel
   selector: {matchLabels: {app: spot}}
@@ -54,6 +54,8 @@ spec:
 
 // profileProcesses are what stands behind the pods.
 type profileProcesses struct {
+	// spots are behind spot-0 and on; Python comes after them.
+	spots []*testbed.Target
 	// burns is behind spot-0; its hot spot is main.burn.
 	burns *testbed.Target
 	// files are the profiles that the Python process wrote of itself.
@@ -71,13 +73,13 @@ func profileWorldUp(t *testing.T) *profileProcesses {
 	t.Cleanup(func() {
 		_ = shared.bed.Client().CoreV1().Namespaces().Delete(context.Background(), "profiles", metav1.DeleteOptions{})
 	})
-	waitPods(t, ctx, func(ready int, _ map[string]int) bool { return ready == 13 })
+	waitPods(t, ctx, func(ready int, _ map[string]int) bool { return ready == 14 })
 	patch := []byte(`{"spec":{"template":{"spec":{"containers":[{"name":"shop","image":"registry.example.com/shop:v2"}]}}}}`)
 	if _, err := shared.bed.Client().AppsV1().StatefulSets("profiles").Patch(ctx, "shop", "application/strategic-merge-patch+json", patch, patchOptions); err != nil {
 		t.Fatal(err)
 	}
 	waitPods(t, ctx, func(ready int, images map[string]int) bool {
-		return ready == 13 && images["registry.example.com/shop:v2"] == 3
+		return ready == 14 && images["registry.example.com/shop:v2"] == 3
 	})
 	for i := range 6 {
 		revision := "old"
@@ -88,11 +90,10 @@ func profileWorldUp(t *testing.T) *profileProcesses {
 	}
 	up := &profileProcesses{files: t.TempDir()}
 	for i, flags := range [][]string{{"-hot", "cpu"}, {"-hot", "alloc"}, {"-hot", "leak"}, {"-hot", "mutex"}, {"-hot", "cpu", "-token", "t0ken"}, {"-hot", "cpu", "-busy"}} {
-		target := behindPod(t, fmt.Sprintf("spot-%d", i), 6060, flags...)
-		if i == 0 {
-			up.burns = target
-		}
+		up.spots = append(up.spots, behindPod(t, fmt.Sprintf("spot-%d", i), 6060, flags...))
 	}
+	up.burns = up.spots[0]
+	behindPod(t, "spot-7", 6060, "-hot", "leak", "-cut")
 	python, err := shared.bed.StartPythonTarget(ctx, up.files)
 	if err != nil {
 		t.Fatal(err)
@@ -154,6 +155,7 @@ func TestProfiles(t *testing.T) {
 	t.Run("without a screen", testProfileCommand)
 	t.Run("Python's memory behind a key", testPythonMemory)
 	t.Run("files that Python's profilers wrote", up.testPythonFiles)
+	t.Run("what breaks off", up.testBroken)
 }
 
 // onPod opens the chooser for one pod.
@@ -162,7 +164,7 @@ func onPod(t *testing.T, pod string) *console {
 	c := openConsole(t, "admin", 160, 48, "-n", "profiles")
 	c.see(30*time.Second, "sts/shop", "pods ✓")
 	c.send(":pods" + enter)
-	c.send("/"+pod+enter, "1 of 13 shown")
+	c.send("/"+pod+enter, "1 of 14 shown")
 	c.send("p", "what it shows")
 	c.send("z")
 	return c
@@ -359,5 +361,41 @@ func testProfileCommand(t *testing.T) {
 	r = midwatch(t, "admin", "profile", "pod/none", "-n", "profiles")
 	if r.code != 2 || !strings.Contains(r.err, "none") {
 		t.Errorf("no such pod: exit %d\n%s%s", r.code, r.out, r.err)
+	}
+}
+
+// testBroken loses the connection in the middle of an answer, and the pod in
+// the middle of a profile. What has no samples says why.
+func (up *profileProcesses) testBroken(t *testing.T) {
+	r := midwatch(t, "admin", "profile", "pod/spot-0", "-n", "profiles", "--type", "mutex")
+	if r.code != 0 || !strings.Contains(r.out+r.err, "SetMutexProfileFraction") {
+		t.Errorf("no samples: exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	r = midwatch(t, "admin", "profile", "pod/spot-7", "-n", "profiles", "--type", "goroutine")
+	if r.code != 2 || !strings.Contains(r.err, "the connection broke after") || oneLine(r.err) != nil {
+		t.Errorf("cut at nine tenths: exit %d\n%s%s", r.code, r.out, r.err)
+	}
+	r = midwatch(t, "admin", "profile", "pod/spot-0", "-n", "profiles", "--type", "goroutineleak")
+	if r.code != 2 || oneLine(r.err) != nil {
+		t.Errorf("what this runtime has not: exit %d\n%s%s", r.code, r.out, r.err)
+	}
+
+	ended := make(chan result, 1)
+	go func() {
+		ended <- midwatch(t, "admin", "profile", "pod/spot-0", "-n", "profiles", "--seconds", "30")
+	}()
+	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(string(ask(t, up.burns, "/debug/pprof/profile?seconds=1", 0)), "already in use"); {
+		if time.Now().After(deadline) {
+			t.Fatal("the target is not being profiled")
+		}
+	}
+	now := int64(0)
+	if err := shared.bed.Client().CoreV1().Pods("profiles").Delete(t.Context(), "spot-0", metav1.DeleteOptions{GracePeriodSeconds: &now}); err != nil {
+		t.Fatal(err)
+	}
+	up.burns.Close() // the process ends with its container
+	r = <-ended
+	if r.code != 2 || !strings.Contains(r.err, "the pod was deleted meanwhile") || oneLine(r.err) != nil || r.took > 25*time.Second {
+		t.Errorf("the pod was deleted: exit %d after %v\n%s%s", r.code, r.took, r.out, r.err)
 	}
 }

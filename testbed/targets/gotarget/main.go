@@ -11,11 +11,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/http/pprof"
 	"os"
 	"runtime"
 	"runtime/debug"
 	rpprof "runtime/pprof"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,6 +29,7 @@ func main() {
 	revision := flag.String("revision", "old", "of the shop: old, or new, which has a regression")
 	token := flag.String("token", "", "serve profiles only to who sends Authorization: Bearer TOKEN")
 	busy := flag.Bool("busy", false, "keep the CPU profiler busy for ever")
+	cut := flag.Bool("cut", false, "break the connection after nine tenths of a snapshot")
 	duty := flag.Duration("duty", 20*time.Millisecond, "how much CPU time to work for in every 100 ms")
 	connect := flag.String("connect", "", "do nothing but relay standard input and output to this address")
 	flag.Parse()
@@ -50,7 +53,7 @@ func main() {
 		_, _ = os.Stdin.Read(make([]byte, 1))
 		os.Exit(0)
 	}()
-	log.Fatal(http.Serve(listener, handler(*token)))
+	log.Fatal(http.Serve(listener, handler(*token, *cut)))
 }
 
 // relay is one forwarded connection. It ends a moment after either side does,
@@ -78,7 +81,7 @@ type discard struct{}
 
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
-func handler(token string) http.Handler {
+func handler(token string, cut bool) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	served := &served{}
@@ -89,8 +92,22 @@ func handler(token string) http.Handler {
 			http.Error(w, "who are you?", http.StatusUnauthorized)
 			return
 		}
+		if _, snapshot := strings.CutPrefix(r.URL.Path, "/debug/pprof/"); cut && snapshot && r.URL.Path != "/debug/pprof/" {
+			breakOff(w, r, mux)
+			return
+		}
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// breakOff serves nine tenths of an answer, promises all of it, and hangs up.
+func breakOff(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	whole := httptest.NewRecorder()
+	h.ServeHTTP(whole, r)
+	body := whole.Body.Bytes()
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	_, _ = w.Write(body[:len(body)*9/10]) // nobody waits for the rest
+	panic(http.ErrAbortHandler)
 }
 
 func start(hot, revision string, duty time.Duration) {
