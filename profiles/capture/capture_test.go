@@ -17,6 +17,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/pprof/profile"
@@ -434,6 +435,25 @@ func TestACutAtNinetyPercent(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestWhatCameBeforeTheTimeWasUpIsShown: a proxy that holds the rest back.
+func TestWhatCameBeforeTheTimeWasUpIsShown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.listen(6060, behind(goPprof(), "/debug/pprof/heap", func(rw http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(rw, strings.Repeat("main;serve;handle 5\n", 100))
+			rw.(http.Flusher).Flush()
+			<-r.Context().Done()
+		}))
+		p, err := w.taker.Take(t.Context(), w.pod(t, "api-1", nil), capture.Request{Kind: capture.Heap}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Total(0) != 500 || !strings.Contains(strings.Join(p.Warnings, " "), "the connection broke after 2000 bytes") {
+			t.Errorf("total %d, warnings %q", p.Total(0), p.Warnings)
+		}
+	})
 }
 
 func TestKeys(t *testing.T) {

@@ -193,8 +193,8 @@ func (t *Taker) once(ctx context.Context, client *http.Client, target Target, f 
 		return nil, status(resp.StatusCode, said, f.Endpoint)
 	}
 	raw, broke := t.read(resp.Body, w)
-	if ctx.Err() != nil {
-		return nil, connection(ctx, context.Cause(ctx))
+	if late := errors.Is(context.Cause(ctx), errLate); ctx.Err() != nil && (!late || len(raw) == 0) {
+		return nil, connection(ctx, context.Cause(ctx)) // of what came late, what there is may do
 	}
 	if int64(len(raw)) > t.limit() {
 		return nil, fail(NotProfile, "", "it is larger than %d MB", t.limit()>>20)

@@ -239,10 +239,7 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 	case helperUpMsg:
 		return p.helperUp(msg)
 	case savedMsg:
-		if msg.err != nil {
-			return pane.Toast(live.Fail, line(msg.err))
-		}
-		return pane.Toast(live.OK, "saved "+msg.path+", readable by you alone")
+		return msg.toast()
 	case pane.RefreshMsg:
 		if p.mode == choosing {
 			return p.readSubject()
@@ -253,6 +250,13 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		return p.broke(msg)
 	}
 	return nil
+}
+
+func (m savedMsg) toast() tea.Cmd {
+	if m.err != nil {
+		return pane.Toast(live.Fail, line(m.err))
+	}
+	return pane.Toast(live.OK, "saved "+m.path+", readable by you alone")
 }
 
 // broke is a task that did not end as it should: a timeout, or a bug.
