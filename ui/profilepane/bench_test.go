@@ -4,10 +4,15 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"midwatch/profiles"
 	"midwatch/profiles/capture"
+	"midwatch/profiles/decode"
 	"midwatch/ui/pane"
 	"midwatch/ui/panetest"
 )
@@ -44,6 +49,45 @@ func openLarge(tb testing.TB) *panetest.Bench {
 	s := &bigSource{source: source{found: served()}, profile: large()}
 	b := openWith(tb, s, &s.source)
 	return b.Press("enter", "v")
+}
+
+// fromBytes decodes a profile each time one is taken.
+type fromBytes struct {
+	source
+	raw []byte
+	err error
+}
+
+func (s *fromBytes) Take(_ context.Context, t capture.Target, req capture.Request, _ *capture.Watch) (*capture.Profile, error) {
+	p, err := decode.Bytes(s.raw, decode.Limits{})
+	if err != nil {
+		s.err = err
+		return nil, err
+	}
+	return &capture.Profile{Profile: p, Target: t, Req: req, At: panetest.Now()}, nil
+}
+
+// BenchmarkLastByteToFrame is the compiler's own profile (0.7 MB raw, 8,565
+// samples) from the bytes to the frame that shows it. Budget: 50 ms.
+func BenchmarkLastByteToFrame(b *testing.B) {
+	root, err := exec.CommandContext(b.Context(), "go", "env", "GOROOT").Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	raw, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(root)), "src/cmd/compile/default.pgo"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	s := &fromBytes{source: source{found: served()}, raw: raw}
+	bench := openWith(b, s, &s.source)
+	key := "enter"
+	for b.Loop() {
+		bench.Press(key)
+		if frame := bench.Pane.View(bench.Env, pane.Rect{W: 160, H: 45}); !strings.Contains(frame, "runtime.mallocgc") || s.err != nil {
+			b.Fatalf("%v\n%s", s.err, frame)
+		}
+		key = "R"
+	}
 }
 
 // BenchmarkFlameKey is a new frame after a key in a flame of 50,000 nodes.
