@@ -106,7 +106,8 @@ func breakOff(w http.ResponseWriter, r *http.Request, h http.Handler) {
 	h.ServeHTTP(whole, r)
 	body := whole.Body.Bytes()
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body[:len(body)*9/10]) // nobody waits for the rest
+	_, _ = w.Write(body[:len(body)*9/10])     // nobody waits for the rest
+	_ = http.NewResponseController(w).Flush() // or for this
 	panic(http.ErrAbortHandler)
 }
 
