@@ -32,7 +32,16 @@ type Vault struct {
 	// WarnBefore is how long before its end a lease that nobody will renew is
 	// worth a warning.
 	WarnBefore time.Duration `yaml:"warnBefore"`
+	// CopyFor allows to copy a revealed value into the terminal's clipboard, and
+	// says after how long that is cleared. Without it nothing is copied.
+	CopyFor time.Duration `yaml:"copyFor"`
 }
+
+// The shortest and longest time a value may stay in the clipboard.
+const (
+	minCopyFor = time.Second
+	maxCopyFor = 10 * time.Minute
+)
 
 // defaultWarnBefore leaves time to act before credentials end.
 const defaultWarnBefore = 15 * time.Minute
@@ -67,6 +76,9 @@ func (v *Vault) validate() error {
 	}
 	if v.WarnBefore < 0 || v.WarnBefore > 30*24*time.Hour {
 		return fmt.Errorf("vault.warnBefore %v: want a time up to 720h", v.WarnBefore)
+	}
+	if v.CopyFor != 0 && (v.CopyFor < minCopyFor || v.CopyFor > maxCopyFor) {
+		return fmt.Errorf("vault.copyFor %v: want a time from %v to %v, or leave it out", v.CopyFor, minCopyFor, maxCopyFor)
 	}
 	return nil
 }

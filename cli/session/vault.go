@@ -59,7 +59,7 @@ func (v *VaultSource) settings(context string) (vault.Settings, http.RoundTrippe
 func (v *VaultSource) Desk(name string, lock *action.Lock, clock live.Clock, userAgent string) *desk.Desk {
 	s, base, err := v.settings(name)
 	return desk.New(desk.Options{
-		Configured: err != nil || s.Configured(), Warn: v.File.Warn(), Env: v.Env,
+		Configured: err != nil || s.Configured(), Warn: v.File.Warn(), CopyFor: v.File.CopyFor, Env: v.Env,
 		Open: func(ctx context.Context) (*vault.Client, error) {
 			if err != nil {
 				return nil, err

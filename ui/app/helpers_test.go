@@ -49,6 +49,8 @@ type rig struct {
 	panes     []*listPane
 	panicking bool
 	rows      []string
+	recordErr error
+	custom    func() tea.Cmd // what the key x does
 }
 
 // peer is a connection with a health of one's choice.
@@ -76,6 +78,9 @@ func (r *rig) Once(context.Context) (*watch.Board, []live.Source, error) {
 func (r *rig) Append(_ context.Context, e action.Entry) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.recordErr != nil {
+		return r.recordErr
+	}
 	r.record = append(r.record, e)
 	return nil
 }
@@ -295,6 +300,9 @@ func (p *listPane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 			panic("a pane's bug")
 		}
 		p.keys = append(p.keys, msg.String())
+		if p.rig.custom != nil && msg.String() == "x" {
+			return p.rig.custom()
+		}
 	default:
 		p.got = append(p.got, msg)
 	}

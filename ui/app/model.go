@@ -37,6 +37,7 @@ type Model struct {
 	writes   int // writes on their way
 	progress string
 	quitting bool
+	clip     clipboard
 	crash    *Crash
 
 	// The screen.

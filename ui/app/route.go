@@ -25,6 +25,7 @@ func handlers() []handler {
 		(*Model).onSize,
 		(*Model).onLook,
 		(*Model).onTick,
+		(*Model).onUnclip,
 		(*Model).onKeyPressed,
 		(*Model).onOverlay,
 		(*Model).onFilter,
@@ -261,7 +262,10 @@ func (m *Model) onAsked(msg tea.Msg) (tea.Cmd, bool) {
 		m.push(newPick(msg))
 	case pane.ToastMsg:
 		m.toast(msg.Severity, msg.Text)
+	case pane.CopySecretMsg:
+		return m.copySecret(msg), true
 	case pane.CopyMsg:
+		m.clip.holds = false // it is overwritten
 		m.toast(live.OK, fmt.Sprintf("copied %s", msg.What))
 		return tea.SetClipboard(msg.Text), true
 	default:

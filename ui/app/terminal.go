@@ -81,6 +81,9 @@ func Run(ctx context.Context, opts Options, t Terminal) error {
 	stop := context.AfterFunc(ctx, p.Quit)
 	defer stop()
 	_, err := p.Run()
+	if m.clip.holds && t.Out != nil {
+		_, _ = io.WriteString(t.Out, clearClipboard) // a terminal that is gone has no clipboard
+	}
 	m.Close()
 	switch {
 	case m.crash != nil:

@@ -164,6 +164,8 @@ func (m *Model) onResult(msg tea.Msg) tea.Cmd {
 		return m.onVerified(msg)
 	case undoMsg:
 		return m.onUndo(msg)
+	case copiedMsg:
+		return m.onCopied(msg)
 	case openedMsg:
 		return m.onOpened(msg)
 	case contextsMsg:

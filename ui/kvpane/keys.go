@@ -1,6 +1,7 @@
 package kvpane
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"midwatch/action"
 	"midwatch/live"
+	"midwatch/secret"
 	"midwatch/ui/bind"
 	"midwatch/ui/pane"
 	"midwatch/ui/widget"
@@ -72,6 +74,13 @@ func (p *Pane) Bindings() []bind.Binding {
 			},
 		},
 	}
+	if p.secret != nil {
+		list = append(list, bind.Binding{
+			ID: id + ".copy", Keys: []string{"C"}, Title: "copy the value", Group: "Values", Footer: 1,
+			Help:     "Put the value on the screen into the terminal's clipboard (OSC 52) and mask it; the clipboard is cleared after a while. The journal records it, without the value.",
+			Disabled: p.notCopyable, Do: p.copyValue,
+		})
+	}
 	if p.secret != nil || p.keys != nil {
 		list = append(list, bind.Binding{
 			ID: id + ".hide", Keys: []string{"esc"}, Title: "hide", Group: "Values",
@@ -127,6 +136,32 @@ func (p *Pane) notRevealable() string {
 		}
 	}
 	return p.notReadable()
+}
+
+func (p *Pane) notCopyable() string {
+	switch {
+	case p.secret == nil:
+		return "no value is revealed"
+	case p.desk == nil || p.desk.CopyFor() == 0:
+		return "copying values is off: set vault.copyFor: 30s in the settings to allow it"
+	}
+	return ""
+}
+
+// copyValue hands the value on the screen to the root and masks it.
+func (p *Pane) copyValue() tea.Cmd {
+	s := p.secret
+	if s == nil || p.conn == nil || p.here.meta == nil {
+		return nil
+	}
+	var value secret.Bytes
+	s.value.Expose(func(b []byte) { value = secret.Take(bytes.Clone(b)) })
+	path := p.here.meta.Path
+	msg := pane.CopySecretMsg{
+		What: fmt.Sprintf("%s of version %d of %s", s.key, s.version, path), Target: p.conn.KVPlan.Target(path), Value: value, ClearAfter: p.desk.CopyFor(),
+	}
+	p.Conceal()
+	return pane.Send(msg)
 }
 
 func (p *Pane) notDeleted() string {

@@ -182,10 +182,21 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		p.busy, p.failed = "", explain(msg.Err)
 	case pane.RefreshMsg:
 		return p.readAgain()
+	case pane.WroteMsg:
+		return p.wrote(msg)
 	case tea.KeyPressMsg:
 		return pane.Press(p, msg)
 	}
 	return nil
+}
+
+// wrote reads the versions again of the secret that was just written to.
+func (p *Pane) wrote(msg pane.WroteMsg) tea.Cmd {
+	m := p.here.meta
+	if m == nil || p.conn == nil || p.conn.KVPlan.Target(m.Path) != msg.Target {
+		return nil
+	}
+	return p.openSecret(m.Path, false)
 }
 
 func explain(err error) *failure {

@@ -2,6 +2,7 @@ package kvpane_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -41,13 +42,18 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 const value = "demo-value-6"
 
 func open(t testing.TB, env func(string) (string, bool), change func(*vaultsim.Server)) (*panetest.Bench, *vaultsim.Server) {
+	return openCopying(t, 0, env, change)
+}
+
+// openCopying is open where values may be copied for a while.
+func openCopying(t testing.TB, copyFor time.Duration, env func(string) (string, bool), change func(*vaultsim.Server)) (*panetest.Bench, *vaultsim.Server) {
 	sim, token := vaultsim.Shop(1, panetest.Now)
 	if change != nil {
 		change(sim)
 	}
 	w := &wire{sim: sim}
 	lock := action.NewLock(clock{}, "demo", "")
-	d := desk.New(desk.Options{Configured: true, Env: env, Open: func(ctx context.Context) (*vault.Client, error) {
+	d := desk.New(desk.Options{Configured: true, Env: env, CopyFor: copyFor, Open: func(ctx context.Context) (*vault.Client, error) {
 		return vault.Open(ctx, vault.Options{
 			Settings: vault.Settings{Address: "https://vault.example:8200", AddressFrom: "VAULT_ADDR", Timeout: time.Second, Token: secret.New(token)},
 			Clock:    clock{}, Lock: lock, Context: "demo", Base: w,
@@ -159,6 +165,50 @@ func TestAValueIsShownOnlyWhileItMayBe(t *testing.T) {
 				t.Errorf("still there:\n%s", frame)
 			}
 		})
+	}
+}
+
+func TestCopyingIsOptIn(t *testing.T) {
+	b, _ := open(t, nil, nil)
+	fastapi(b)
+	reveal(b, "jwt_secret")
+	b.Press("C")
+	if !strings.Contains(b.Reason, "vault.copyFor") || !strings.Contains(b.Plain(80, 24), value) {
+		t.Errorf("without the setting: %q", b.Reason)
+	}
+	b, sim := openCopying(t, 30*time.Second, nil, nil)
+	fastapi(b)
+	reveal(b, "jwt_secret")
+	b.Press("C")
+	msg := panetest.Last[pane.CopySecretMsg](b)
+	msg.Value.Expose(func(v []byte) {
+		if string(v) != value {
+			t.Errorf("copied %d bytes", len(v))
+		}
+	})
+	if msg.ClearAfter != 30*time.Second || msg.Target.Name != "services/fastapi" || strings.Contains(fmt.Sprintf("%+v", msg), value) {
+		t.Errorf("copied as %+v", msg)
+	}
+	if frame := b.Plain(80, 24); strings.Contains(frame, value) || valueReads(sim) != 1 {
+		t.Errorf("it is not masked, or was read %d times:\n%s", valueReads(sim), frame)
+	}
+}
+
+func TestWhatWasWrittenIsReadAgain(t *testing.T) {
+	b, sim := open(t, nil, nil)
+	fastapi(b).Press("j", "b")
+	target := panetest.Last[pane.ConfirmMsg](b).Plan.Target
+	sent := len(sim.Requests())
+	other := target
+	other.Name = "services/other"
+	b.Send(pane.WroteMsg{Target: other})
+	if n := len(sim.Requests()); n != sent {
+		t.Errorf("another secret was written to: %d requests", n-sent)
+	}
+	sim.Write("secret", "services/fastapi", "x", 0, map[string]any{"jwt_secret": "new"})
+	b.Send(pane.WroteMsg{Target: target})
+	if frame := b.Plain(80, 24); !strings.Contains(frame, "version 4") {
+		t.Errorf("the new version is not shown:\n%s", frame)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"midwatch/action"
 	"midwatch/k8s"
 	"midwatch/live"
+	"midwatch/secret"
 	"midwatch/ui/bind"
 	"midwatch/ui/theme"
 )
@@ -161,6 +162,17 @@ type WroteMsg struct{ Target action.Target }
 
 // CopyMsg puts text into the terminal's clipboard (OSC 52). Never a secret.
 type CopyMsg struct{ What, Text string }
+
+// CopySecretMsg puts a revealed value into the terminal's clipboard, where the
+// settings allow that: it is recorded in the journal first, without the value,
+// and the clipboard is cleared again after a while. The root takes Value over
+// and zeroes it.
+type CopySecretMsg struct {
+	What       string
+	Target     action.Target
+	Value      secret.Bytes
+	ClearAfter time.Duration
+}
 
 // Toast is a command that shows a toast.
 func Toast(sev live.Severity, text string) tea.Cmd {

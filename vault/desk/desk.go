@@ -25,6 +25,9 @@ type Options struct {
 	// Warn is how long before its end a lease that nobody will renew is worth
 	// a warning.
 	Warn time.Duration
+	// CopyFor is how long a copied value stays in the terminal's clipboard; 0
+	// allows no copies.
+	CopyFor time.Duration
 	// Env is looked into for debugging aids that would record what is shown.
 	Env hygiene.Env
 }
@@ -136,6 +139,10 @@ func (d *Desk) Close() {
 	d.closed = true
 	d.drop(context.Background())
 }
+
+// CopyFor is how long a copied value stays in the terminal's clipboard; 0 when
+// nothing may be copied.
+func (d *Desk) CopyFor() time.Duration { return d.opts.CopyFor }
 
 // MayReveal says why nothing may be revealed now; "" when it may.
 func (d *Desk) MayReveal() foreign.Text {

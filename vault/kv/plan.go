@@ -27,7 +27,8 @@ func NewPlanner(client *vault.Client, reader *Reader) *Planner {
 	return &Planner{client: client, reader: reader}
 }
 
-func (p *Planner) target(path Path) action.Target {
+// Target is a secret as plans and the journal name it.
+func (p *Planner) Target(path Path) action.Target {
 	return p.client.Target("VaultSecret", foreign.CleanN(path.Mount, 200).String(), foreign.CleanN(path.Name, 300).String(), "")
 }
 
@@ -55,7 +56,7 @@ func (p *Planner) PlanUndelete(ctx context.Context, path Path, version int) (*ac
 	}
 	body := map[string]any{"versions": []int{version}}
 	return action.New(action.Plan{
-		Verb: "undelete", Title: fmt.Sprintf("Undelete version %d of %s?", version, path), Target: p.target(path),
+		Verb: "undelete", Title: fmt.Sprintf("Undelete version %d of %s?", version, path), Target: p.Target(path),
 		Changes: []action.Field{{Path: fmt.Sprintf("version %d", version), Before: "deleted", After: "readable"}},
 		Blast:   blast, Danger: danger,
 		Undo:         "Delete the version again: u.",
@@ -82,7 +83,7 @@ func (p *Planner) planDelete(ctx context.Context, path Path, version int) (*acti
 		return nil, err
 	}
 	return action.New(action.Plan{
-		Verb: "delete-version", Title: fmt.Sprintf("Delete version %d of %s again?", version, path), Target: p.target(path),
+		Verb: "delete-version", Title: fmt.Sprintf("Delete version %d of %s again?", version, path), Target: p.Target(path),
 		Changes: []action.Field{{Path: fmt.Sprintf("version %d", version), Before: "readable", After: "deleted"}},
 		Blast:   "The version can no longer be read; undelete brings it back.", Danger: action.DangerName,
 		Undo:         "Undelete the version.",
@@ -148,7 +149,7 @@ func (p *Planner) PlanRollback(ctx context.Context, path Path, version int) (*ac
 	}
 	next := m.Current + 1
 	return action.New(action.Plan{
-		Verb: "rollback", Title: fmt.Sprintf("Roll %s back to version %d?", path, version), Target: p.target(path),
+		Verb: "rollback", Title: fmt.Sprintf("Roll %s back to version %d?", path, version), Target: p.Target(path),
 		Changes: append([]action.Field{{
 			Path: "newest version", Before: foreign.Text(fmt.Sprint(m.Current)), After: foreign.Text(fmt.Sprintf("%d, with the values of %d", next, version)),
 		}}, fields(changes)...),
