@@ -92,6 +92,13 @@ func (s *Server) Newest(mount, role string) (LeaseInfo, bool) {
 	return LeaseInfo{ID: newest.id, Issued: newest.issued, Renewed: newest.renewed, Expires: newest.expires, Renewable: newest.renewable}, true
 }
 
+// Forget ends a lease as if somebody else had revoked it.
+func (s *Server) Forget(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.leases, id)
+}
+
 // settle lets everything happen that is due: clients renew, leases end.
 func (s *Server) settle() {
 	now := s.clock()
