@@ -35,8 +35,17 @@ type Secret struct {
 	Uses     []secrets.Use `json:"uses"`
 	// StaleHolders are the containers that hold an old version for certain.
 	StaleHolders []StaleHolder `json:"staleHolders"`
+	// Mounts are what pods have mounted of a CSI volume.
+	Mounts []SecretMount `json:"mounts,omitempty"`
 	// Leases are those in Vault behind it, as far as they are known.
 	Leases []SecretLease `json:"leases,omitempty"`
+}
+
+// SecretMount is what one pod has mounted.
+type SecretMount struct {
+	Pod     string            `json:"pod"`
+	Mounted bool              `json:"mounted"`
+	Objects []secrets.Version `json:"objects"`
 }
 
 // SecretLease is a lease in Vault behind a secret.
@@ -89,6 +98,12 @@ func secretOf(r *secrets.Row, with string) Secret {
 		if h.Stale && h.Certainty == secrets.Certain {
 			s.StaleHolders = append(s.StaleHolders, StaleHolder{Pod: h.Pod, Container: h.Container, How: h.How, Since: h.Since.UTC()})
 		}
+	}
+	if c := r.Class; c != nil {
+		s.Source, s.Path = "SecretProviderClass "+r.Workload.Namespace+"/"+c.Name, c.Paths
+	}
+	for _, m := range r.Mounts {
+		s.Mounts = append(s.Mounts, SecretMount{Pod: m.Pod, Mounted: m.Mounted, Objects: append([]secrets.Version{}, m.Objects...)})
 	}
 	for _, l := range r.Leases {
 		s.Leases = append(s.Leases, SecretLease{

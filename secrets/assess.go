@@ -44,7 +44,13 @@ type Input struct {
 	Failures map[string]foreign.Text
 	Stores   []Store
 	Runs     []ContainerRun
-	Now      time.Time
+	// Classes and Mounts are of the CSI driver; MountErr says why they could
+	// not be read, ClassMissing which classes do not exist.
+	Classes      map[string]*Class
+	Mounts       []Mount
+	MountErr     foreign.Text
+	ClassMissing map[string]bool
+	Now          time.Time
 }
 
 // Row is one secret a workload uses.
@@ -72,6 +78,9 @@ type Row struct {
 	// Reloads names what restarts the pods by itself when the Secret changes;
 	// "" when nothing is known to.
 	Reloads string
+	// Class is a CSI volume's, Mounts what its pods have mounted of it.
+	Class  *Class
+	Mounts []Mount
 	// Leases are the leases in Vault behind it, as far as they are known.
 	Leases  []Leased
 	Recheck time.Time
@@ -130,8 +139,7 @@ func (in *Input) row(uses []Use) Row {
 		in.injected(&r)
 		return r
 	case HowCSI:
-		r.Severity, r.State = live.Unknown, "csi"
-		r.Message = foreign.Clean("mounted by the CSI driver through SecretProviderClass " + uses[0].Secret + "; it is refreshed only where the driver's rotation is on")
+		in.mounted(&r)
 		return r
 	}
 	r.Secret = uses[0].Secret

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -20,6 +22,7 @@ var errAbsent = errors.New("not served")
 const (
 	esoGroup = "external-secrets.io"
 	vsoGroup = "secrets.hashicorp.com"
+	csiGroup = "secrets-store.csi.x-k8s.io"
 )
 
 // origins reads the operators' objects of the namespace that fill a Secret.
@@ -32,6 +35,7 @@ func (r *reading) origins(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.externalSecrets(ctx, served(groups, esoGroup, "v1", "v1beta1")) })
 	wg.Go(func() { r.vso(ctx, served(groups, vsoGroup, "v1beta1")) })
+	wg.Go(func() { r.csi(ctx, served(groups, csiGroup, "v1", "v1alpha1")) })
 	wg.Wait()
 }
 
@@ -116,6 +120,46 @@ func (r *reading) vso(ctx context.Context, version string) {
 		r.mu.Unlock()
 	}
 	r.say("vso", failed, "list "+vsoGroup)
+}
+
+// csi reads what the pods have mounted of the CSI driver's classes, where the
+// template mounts any.
+func (r *reading) csi(ctx context.Context, version string) {
+	var classes []string
+	for _, u := range r.in.Uses {
+		if u.How == secrets.HowCSI && !slices.Contains(classes, u.Secret) {
+			classes = append(classes, u.Secret)
+		}
+	}
+	if len(classes) == 0 {
+		return
+	}
+	if version == "" {
+		r.say("csi", errAbsent, "")
+		return
+	}
+	found, missing := map[string]*secrets.Class{}, map[string]bool{}
+	items, err := r.list(ctx, csiGroup, version, "secretproviderclasspodstatuses", r.ref.Namespace)
+	for _, name := range classes[:min(len(classes), maxSecrets)] {
+		o, failed := r.c.Dynamic().Resource(schema.GroupVersionResource{Group: csiGroup, Version: version, Resource: "secretproviderclasses"}).
+			Namespace(r.ref.Namespace).Get(ctx, name, metav1.GetOptions{})
+		switch {
+		case apierrors.IsNotFound(failed):
+			missing[name] = true
+		case failed != nil:
+			err = errors.Join(err, failed)
+		default:
+			c := secrets.FromSecretProviderClass(o)
+			found[name] = &c
+		}
+	}
+	why := r.say("csi", err, "list secretproviderclasspodstatuses")
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.in.Classes, r.in.ClassMissing, r.in.MountErr = found, missing, why
+	for i := range items {
+		r.in.Mounts = append(r.in.Mounts, secrets.FromPodStatus(&items[i]))
+	}
 }
 
 // addOrigin keeps the origin of a Secret. Of several that write the same one,

@@ -92,7 +92,7 @@ func Workload(ctx context.Context, c Cluster, ref k8s.Ref, now time.Time) (*Repo
 
 // order is how sources are listed.
 func order(s live.Source) int {
-	return slices.Index([]string{"secrets", "pods", "externalsecrets", "stores", "vso"}, s.Name)
+	return slices.Index([]string{"secrets", "pods", "externalsecrets", "stores", "vso", "csi"}, s.Name)
 }
 
 // reading is the work on one workload.
@@ -107,8 +107,8 @@ type reading struct {
 	truncated bool
 }
 
-// say records how a source stands.
-func (r *reading) say(name string, err error, verb string) {
+// say records how a source stands, and returns what is wrong with it.
+func (r *reading) say(name string, err error, verb string) foreign.Text {
 	s := live.Source{Name: name, State: live.Ready, Since: r.now, Heard: r.now}
 	switch {
 	case err == nil:
@@ -122,6 +122,7 @@ func (r *reading) say(name string, err error, verb string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.sources = append(r.sources, s)
+	return s.Err
 }
 
 // metas reads the metadata of every Secret the template names, four at a time.
@@ -153,14 +154,10 @@ func (r *reading) metas(ctx context.Context) {
 		})
 	}
 	wg.Wait()
-	r.say("secrets", failed, "get secrets")
+	why := r.say("secrets", failed, "get secrets")
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.in.Metas, r.in.Missing = found, missing
-	if failed != nil {
-		i := slices.IndexFunc(r.sources, func(s live.Source) bool { return s.Name == "secrets" })
-		r.in.MetaErr = r.sources[i].Err
-	}
+	r.in.Metas, r.in.Missing, r.in.MetaErr = found, missing, why
 }
 
 func metaOf(o *metav1.ObjectMeta) *secrets.Meta {

@@ -147,7 +147,8 @@ func (p *Pane) full(env *pane.Env, r *secrets.Row, w int) []widget.Rich {
 	out = append(out, widget.Rich{
 		{Token: theme.Severity(r.Severity), Text: env.Styles.Sign(r.Severity) + " "}, {Token: theme.Text, Text: r.Message.String()},
 	}.Wrap(max(w, 1), 2)...)
-	out = append(out, p.origin(env, r)...)
+	out = append(out, p.origin(env, r, w)...)
+	out = append(out, mounts(r, w)...)
 	for i := range r.Leases {
 		out = append(out, leaseLines(env, &r.Leases[i], w)...)
 	}
@@ -175,7 +176,7 @@ func label(text string) widget.Rich {
 }
 
 // origin says what fills a Secret and when next.
-func (p *Pane) origin(env *pane.Env, r *secrets.Row) []widget.Rich {
+func (p *Pane) origin(env *pane.Env, r *secrets.Row, w int) []widget.Rich {
 	o := r.Origin
 	if o == nil {
 		return nil
@@ -189,7 +190,7 @@ func (p *Pane) origin(env *pane.Env, r *secrets.Row) []widget.Rich {
 	if r.Store != nil && r.Store.Server != "" {
 		line.Add(theme.Muted, r.Store.Server.String())
 	}
-	out := []widget.Rich{append(label("filled by"), line.Rich()...)}
+	out := append(label("filled by"), line.Rich()...).Wrap(max(w, 1), 12)
 	when := widget.NewJoin(env.Styles)
 	if o.Synced.IsZero() {
 		when.Add(theme.Warn, "never")
@@ -207,7 +208,38 @@ func (p *Pane) origin(env *pane.Env, r *secrets.Row) []widget.Rich {
 	if r.Reloads != "" {
 		when.Add(theme.Muted, r.Reloads+" restarts the pods on a change")
 	}
-	return append(out, append(label("synced"), when.Rich()...))
+	return append(out, append(label("synced"), when.Rich()...).Wrap(max(w, 1), 12)...)
+}
+
+// mounts says which versions of a CSI volume's objects how many pods have.
+func mounts(r *secrets.Row, w int) []widget.Rich {
+	var out []widget.Rich
+	if c := r.Class; c != nil {
+		text := "provider " + c.Provider.String()
+		if c.Role != "" {
+			text += ", role " + c.Role.String()
+		}
+		for _, path := range c.Paths {
+			text += ", " + path.String()
+		}
+		out = append(out, append(label("filled by"), widget.Piece{Token: theme.Text, Text: text}).Wrap(max(w, 1), 12)...)
+	}
+	pods := map[secrets.Version]int{}
+	var order []secrets.Version
+	for _, m := range r.Mounts {
+		for _, v := range m.Objects {
+			if pods[v] == 0 {
+				order = append(order, v)
+			}
+			pods[v]++
+		}
+	}
+	for _, v := range order {
+		out = append(out, append(label("mounted"),
+			widget.Piece{Token: theme.Text, Text: v.ID.String()},
+			widget.Piece{Token: theme.Muted, Text: fmt.Sprintf(" version %s in %d of %d pods", v.Version, pods[v], r.Pods)}).Wrap(max(w, 1), 12)...)
+	}
+	return out
 }
 
 // leaseLines is a lease in Vault: when it ends at the latest, and how far both
