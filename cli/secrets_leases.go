@@ -23,7 +23,8 @@ VAULT_TOKEN, ~/.vault-token).
 An argument is a lease's ID, which takes no more than Vault's default policy, or
 a prefix such as database/creds/app/, of which one level is listed. Without one,
 every lease of a server that has fewer than 5,000 is listed; listing is work for
-the server, so a larger one wants a prefix.
+the server, so a larger one wants a prefix. Those that the Vault Secrets Operator
+of the cluster holds are there without any listing.
 
 Who holds a lease is found in the cluster of the kubeconfig, in the namespaces
 of -n or -A: by what the Vault Secrets Operator says, by the paths its agent is
@@ -77,7 +78,8 @@ func (a *invocation) leases(ctx context.Context, args []string, f leasesFlags) e
 	if err != nil {
 		return err
 	}
-	doc := report.NewLeases(a.clock.Now(), c.Status, found, d.Warn(), a.holders(ctx, found))
+	holders := a.holders(ctx, c, found, len(args) == 0)
+	doc := report.NewLeases(a.clock.Now(), c.Status, found, d.Warn(), holders)
 	a.exit = doc.ExitCode()
 	if f.output == "json" {
 		return doc.JSON(a.out)
@@ -90,9 +92,10 @@ const holdersWithin = 20 * time.Second
 
 // holders asks the cluster of the kubeconfig who holds leases. Without a
 // cluster, or one that does not answer, they are not known, which is no failure
-// here.
-func (a *invocation) holders(ctx context.Context, found *desk.Found) []ledger.Holder {
-	if len(found.Leases) == 0 || a.contextName() == "" {
+// here. With all, the leases that operators say they hold are looked up as
+// well: that takes no right to list.
+func (a *invocation) holders(ctx context.Context, c *desk.Connection, found *desk.Found, all bool) []ledger.Holder {
+	if len(found.Leases) == 0 && !all || a.contextName() == "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, holdersWithin)
@@ -101,6 +104,13 @@ func (a *invocation) holders(ctx context.Context, found *desk.Found) []ledger.Ho
 	err := a.withSession(ctx, func(s *app.Session) error {
 		if _, _, err := s.Watch.Once(ctx); err != nil {
 			return err
+		}
+		if all {
+			held, err := c.Named(ctx, s.Leases.HeldIDs()...)
+			if err != nil {
+				return err
+			}
+			found.Merge(held.Leases)
 		}
 		holders = s.Leases.Holders(found.Leases)
 		return nil

@@ -2,6 +2,7 @@ package ledger
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -284,6 +285,28 @@ func (g *Ledger) Parent(id lease.ID) *lease.Parent {
 		return l.Parent
 	}
 	return nil
+}
+
+// HeldIDs are the leases that operators of the cluster say they hold, what
+// ends next first. To look those up takes no more than Vault's policy
+// "default".
+func (g *Ledger) HeldIDs() []lease.ID {
+	if g == nil {
+		return nil
+	}
+	g.mu.Lock()
+	board := g.board
+	g.mu.Unlock()
+	if board == nil {
+		return nil
+	}
+	var ids []lease.ID
+	for _, h := range board.Held() {
+		if h.Lease != "" && !slices.Contains(ids, lease.ID(h.Lease)) && len(ids) < mostAtOnce {
+			ids = append(ids, lease.ID(h.Lease))
+		}
+	}
+	return ids
 }
 
 // Look looks leases up, those known well enough left out, and remembers them:

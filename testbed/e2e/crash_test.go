@@ -69,7 +69,7 @@ func crashing(t *testing.T) string {
 	}
 	dir := t.TempDir()
 	buggy, overlay, binary := filepath.Join(dir, "keys.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "midwatch")
-	text := strings.Replace(string(raw), at, at+"\tpanic(fmt.Sprintf(\"planted: %+v %#v %v\", *p.secret, *p.secret, p.secret.value))\n", 1)
+	text := strings.Replace(string(raw), at, at+"\tpanic(fmt.Sprintf(\"planted: %v %+v %#v\", p.secret.value.Bytes, *p.secret, *p.secret))\n", 1)
 	list, err := json.Marshal(map[string]map[string]string{"Replace": {source: buggy}})
 	if err != nil {
 		t.Fatal(err)

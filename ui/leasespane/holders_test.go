@@ -37,8 +37,14 @@ func workload(name string, takes *secrets.Takes, pods ...string) watch.Taker {
 
 // joined opens the pane where an operator holds one lease and two workloads
 // read the path of others.
-func joined(t testing.TB) (*panetest.Bench, *wire) {
+func joined(t testing.TB) (*panetest.Bench, *wire) { return joinedAs(t, nil) }
+
+// joinedAs is joined with another token than the demo's.
+func joinedAs(t testing.TB, as func(*vaultsim.Server) string) (*panetest.Bench, *wire) {
 	sim, token := vaultsim.Shop(1, panetest.Now)
+	if as != nil {
+		token = as(sim)
+	}
 	l, _ := sim.Newest("database", "reports")
 	c := &cluster{
 		held: []*secrets.Held{{
@@ -106,5 +112,28 @@ func TestALeaseThatWasWrittenToIsReadAgain(t *testing.T) {
 	}
 	if n := w.lists.Load(); w.sent.Load() > sent+2 || n == 0 {
 		t.Errorf("%d requests to read one lease", w.sent.Load()-sent)
+	}
+}
+
+// TestTheDefaultPolicyShowsWhatOperatorsHold: without a right to list, the
+// leases that the cluster names can be looked up, and renewed.
+func TestTheDefaultPolicyShowsWhatOperatorsHold(t *testing.T) {
+	b, w := joinedAs(t, func(sim *vaultsim.Server) string {
+		sim.AddToken(vaultsim.Token{ID: "default-only", Name: "token-x", Policies: []string{"default"}, Expires: panetest.Now().Add(time.Hour)})
+		return "default-only"
+	})
+	b.SetFilter("reports").Press("enter")
+	frame := b.Plain(160, 48)
+	for _, want := range []string{"never renewed", "Deployment shop/reports (2 pods), evidence: exact"} {
+		if !strings.Contains(frame, want) {
+			t.Errorf("no %q in\n%s", want, frame)
+		}
+	}
+	b.Press("r")
+	if p := panetest.Last[pane.ConfirmMsg](b).Plan; p.Verb != "renew" {
+		t.Errorf("plan %+v", p)
+	}
+	if w.lists.Load() != 0 {
+		t.Errorf("%d listings", w.lists.Load())
 	}
 }

@@ -110,8 +110,9 @@ func (p *Pane) Title() string {
 // Topics is none: leases cannot be watched, and are not polled.
 func (p *Pane) Topics() []live.Topic { return nil }
 
-// Start connects. It asks who the token is, which mounts there are, and which
-// leases are irrevocable; it lists nothing.
+// Start connects. It asks who the token is, which mounts there are, which
+// leases are irrevocable, and about the leases that operators of the cluster
+// say they hold; it lists nothing.
 func (p *Pane) Start(env *pane.Env) tea.Cmd {
 	p.env = env
 	if !p.desk.Configured() {
@@ -123,7 +124,7 @@ func (p *Pane) Start(env *pane.Env) tea.Cmd {
 
 func (p *Pane) connect(again bool) tea.Cmd {
 	p.busy = "connecting"
-	d := p.desk
+	d, ids := p.desk, p.known.HeldIDs()
 	return pane.Run(p.env.Tasks, p.id, "read", "connect to Vault", readTimeout, func(ctx context.Context) (tea.Msg, error) {
 		open := d.Open
 		if again {
@@ -142,6 +143,9 @@ func (p *Pane) connect(again bool) tea.Cmd {
 		if err != nil {
 			msg.notes = append(msg.notes, err)
 		}
+		if msg.held, err = conn.Leases.Lookup(ctx, ids...); err != nil {
+			return failedMsg{err}, nil
+		}
 		return msg, nil
 	})
 }
@@ -152,6 +156,7 @@ type (
 		conn   *desk.Connection
 		mounts []vault.Mount
 		stuck  []lease.Lease
+		held   []lease.Lease
 		notes  []error
 	}
 	foundMsg struct {
@@ -221,6 +226,8 @@ func (p *Pane) connected(msg connectedMsg) {
 			found.Folders = append(found.Folders, m.Path)
 		}
 	}
+	p.known.Saw(msg.held...)
+	found.Merge(msg.held)
 	top := view{found: found, at: p.env.Now}
 	if len(p.back) > 0 {
 		p.back[0] = top

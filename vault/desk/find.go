@@ -177,6 +177,21 @@ func (c *Connection) Named(ctx context.Context, ids ...lease.ID) (*Found, error)
 	return &Found{Leases: read, Total: len(read)}, nil
 }
 
+// Merge adds leases that are known from elsewhere and were not found.
+func (f *Found) Merge(leases []lease.Lease) {
+	seen := map[lease.ID]bool{}
+	for i := range f.Leases {
+		seen[f.Leases[i].ID] = true
+	}
+	for _, l := range leases {
+		if !seen[l.ID] {
+			f.Leases = append(f.Leases, l)
+			f.Total++
+		}
+	}
+	lease.SortByEnd(f.Leases)
+}
+
 // LooksLikeID tells a lease's ID from a prefix: its tail is the server's
 // random text.
 func LooksLikeID(s string) bool {
