@@ -52,9 +52,9 @@ func clockTime(t time.Time) string { return t.UTC().Format("15:04 UTC") }
 // time its end is no news.
 func (b *book) heldEnding(h *secrets.Held, now time.Time, warn time.Duration) (k8s.Ending, time.Time) {
 	e := k8s.Ending{Lease: foreign.CleanN(h.Lease, 400), Secret: h.Target, Renewer: h.Ref(), Evidence: string(secrets.LinkExact), Ends: h.Ends, Severity: live.OK}
-	what := "credentials in Secret " + h.Target
+	what, in := "credentials", " (Secret "+h.Target+")"
 	if h.Lease == "" {
-		what = "certificate in Secret " + h.Target
+		what = "certificate"
 	}
 	l := b.current(h)
 	bound := ""
@@ -62,7 +62,7 @@ func (b *book) heldEnding(h *secrets.Held, now time.Time, warn time.Duration) (k
 	case l == nil:
 	case l.Gone:
 		e.Severity, e.Ends, e.Since = live.Fail, time.Time{}, l.ReadAt
-		e.Message = foreign.Clean(fmt.Sprintf("%s no longer work: Vault does not know their lease, and %s has not noticed", what, h.Ref()))
+		e.Message = foreign.Clean(fmt.Sprintf("%s no longer work%s: Vault does not know their lease, and %s has not noticed", what, in, h.Ref()))
 		return e, time.Time{}
 	case l.Error != "":
 		return e, time.Time{} // it outlives its end
@@ -83,7 +83,7 @@ func (b *book) heldEnding(h *secrets.Held, now time.Time, warn time.Duration) (k
 		}
 		return e, next
 	}
-	return judged(e, what, bound, why, from, now, warn)
+	return judged(e, what, bound+in, why, from, now, warn)
 }
 
 // verbFor is the plural only for what is plural.

@@ -57,17 +57,17 @@ func TestWhatAnOperatorHolds(t *testing.T) {
 	}{
 		"renewed in time":            {held: hourly(-10*time.Minute, nil), want: live.OK, recheck: 36 * time.Minute},
 		"due, not late":              {held: hourly(-42*time.Minute, nil), want: live.OK, recheck: 4 * time.Minute},
-		"late":                       {held: hourly(-47*time.Minute, nil), want: live.Warn, says: []string{"credentials in Secret db end at 02:28 UTC", "VaultDynamicSecret shop/db was due to renew them at 02:08 UTC and has not"}, ends: at(13 * time.Minute), recheck: 10 * time.Minute},
+		"late":                       {held: hourly(-47*time.Minute, nil), want: live.Warn, says: []string{"credentials end at 02:28 UTC (Secret db): ", "VaultDynamicSecret shop/db was due to renew them at 02:08 UTC and has not"}, ends: at(13 * time.Minute), recheck: 10 * time.Minute},
 		"late, about over":           {held: hourly(-58*time.Minute, nil), want: live.Fail, ends: at(2 * time.Minute), recheck: 2 * time.Minute},
 		"over":                       {held: hourly(-61*time.Minute, nil), want: live.Fail, says: []string{"ended at 02:14 UTC"}, recheck: -1},
 		"failing early":              {held: hourly(-10*time.Minute, problem), want: live.OK, recheck: 35 * time.Minute},
 		"failing near the end":       {held: hourly(-50*time.Minute, problem), want: live.Warn, says: []string{"cannot renew them: permission denied"}},
 		"Vault does not know it":     {held: hourly(-10*time.Minute, nil), known: known(lookedUp(lease.Lease{Gone: true})), want: live.Fail, says: []string{"no longer work", "has not noticed"}, recheck: -1},
 		"Vault ends it sooner":       {held: hourly(-10*time.Minute, nil), known: known(lookedUp(lease.Lease{Issued: at(-10 * time.Minute), Expires: at(10 * time.Minute)})), want: live.Warn, says: []string{"end at 02:25 UTC", "renews them at 02:45 UTC only"}},
-		"with its parent":            {held: hourly(-10*time.Minute, nil), known: withParent(lookedUp(lease.Lease{Issued: at(-10 * time.Minute), Expires: at(50 * time.Minute)}), at(5*time.Minute)), want: live.Warn, says: []string{"end at 02:20 UTC with the token that made them"}},
+		"with its parent":            {held: hourly(-10*time.Minute, nil), known: withParent(lookedUp(lease.Lease{Issued: at(-10 * time.Minute), Expires: at(50 * time.Minute)}), at(5*time.Minute)), want: live.Warn, says: []string{"end at 02:20 UTC with the token that made them (Secret db): "}},
 		"looked up before a renewal": {held: hourly(-10*time.Minute, nil), known: stale(), want: live.OK},
 		"a certificate": {held: &secrets.Held{Kind: "VaultPKISecret", Namespace: "shop", Name: "tls", Target: "tls", Ends: at(9 * time.Minute), Due: at(-time.Minute), Late: at(-30 * time.Second)},
-			want: live.Warn, says: []string{"certificate in Secret tls ends at 02:24 UTC", "was due to renew it at 02:14 UTC"}},
+			want: live.Warn, says: []string{"certificate ends at 02:24 UTC (Secret tls): ", "was due to renew it at 02:14 UTC"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := c.known

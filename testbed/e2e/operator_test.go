@@ -239,7 +239,8 @@ func TestAnOperatorsLeaseInTheConsole(t *testing.T) {
 	c := &console{s, t}
 	c.see(30*time.Second, "ledger-api", "ledger-web", "all 2 pods are up to date")
 	o.says(time.Now(), 10*time.Minute, "False", "permission denied")
-	c.see(30*time.Second, "1 warning", "credentials in Secret ledger-db end at")
+	c.see(30*time.Second, "1 warning", "credentials end at")
+	c.send("/ledger-api"+enter, "1 of 2 shown")
 	c.send("9", "filled by", "VaultDynamicSecret/ledger-db", "ends in ", "evidence: exact", o.lease)
 	c.send(":leases"+enter, "Vault "+testbed.VaultVersion)
 	c.send("a", "leased/ledger/", "ledger-api")
@@ -266,7 +267,8 @@ func TestTheDefaultPolicyInTheConsole(t *testing.T) {
 	}
 	t.Cleanup(func() { s.Close() })
 	c := &console{s, t}
-	c.see(30*time.Second, "credentials in Secret ledger-db end at")
+	c.see(30*time.Second, "credentials end at")
+	c.send("/ledger-api"+enter, "1 of 2 shown")
 	c.send("9", "VaultDynamicSecret/ledger-db", "evidence: exact", o.lease)
 	c.send(":leases"+enter, "leased/ledger/", "path \"sys/leases\"")
 	c.send("m", "Lines of policy the token does not have:", "sys/leases/lookup/*")
@@ -303,6 +305,7 @@ func TestTheFirstScreenOfAWorkloadsSecrets(t *testing.T) {
 		}
 		c := &console{s, t}
 		c.see(30*time.Second, "ledger-api", "ledger-web", "pods ✓")
+		c.send("/ledger-api"+enter, "1 of 2 shown")
 		begun := time.Now()
 		c.send("9", "VaultDynamicSecret/ledger-db", "evidence: exact", o.lease)
 		took := time.Since(begun)
