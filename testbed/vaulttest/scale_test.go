@@ -11,7 +11,7 @@ import (
 )
 
 // TestAQuarterMillionLeases lists them with the binary and looks at its memory.
-// `make -C testbed vault-scale` runs it.
+// cd testbed && go test -tags scale -run QuarterMillionLeases -v ./vaulttest
 func TestAQuarterMillionLeases(t *testing.T) {
 	v, err := testbed.StartVault(t.Context(), testbed.VaultOptions{NoAudit: true})
 	if err != nil {
