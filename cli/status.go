@@ -80,6 +80,12 @@ func (a *invocation) status(ctx context.Context, target, output string) error {
 	if output == "json" || output == "md" && target != "" {
 		doc.Explained(s.Scalers.Once(ctx, workloads))
 	}
+	if at, ends := s.Vault.TokenEnds(); ends {
+		doc.TokenEnds(at, a.clock.Now(), s.Vault.Warn())
+	}
+	if t := doc.VaultToken; t != nil && output != "json" {
+		fmt.Fprintf(a.err, "midwatch: %s\n", t.Message)
+	}
 	a.exit = doc.ExitCode()
 	switch output {
 	case "json":

@@ -25,6 +25,26 @@ type Status struct {
 	Sources   []live.Source `json:"sources"`
 	Workloads []Workload    `json:"workloads"`
 	Summary   Summary       `json:"summary"`
+	// VaultToken is the user's own, when it was used and ends soon.
+	VaultToken *VaultToken `json:"vaultToken,omitempty"`
+}
+
+// VaultToken is the end of the user's own token, which nobody renews.
+type VaultToken struct {
+	Expires time.Time    `json:"expires"`
+	Message foreign.Text `json:"message"`
+}
+
+// TokenEnds notes that the token ends which Vault was read with, when that is
+// less than warn away.
+func (s *Status) TokenEnds(at, now time.Time, warn time.Duration) {
+	if left := at.Sub(now); left <= warn {
+		text := "your Vault token ends at " + at.UTC().Format("15:04 UTC") + ", and nobody renews it"
+		if left <= 0 {
+			text = "your Vault token has ended at " + at.UTC().Format("15:04 UTC")
+		}
+		s.VaultToken = &VaultToken{Expires: at.UTC(), Message: foreign.Clean(text)}
+	}
 }
 
 // Scope says which namespaces were looked at; an empty list means all.

@@ -71,21 +71,55 @@ func (m *Model) headerChange() time.Time {
 	if m.opening != nil {
 		sooner(time.Second)
 	}
+	switch at, left, soon := m.tokenEnds(); {
+	case soon && left > 0:
+		sooner(spanStep(left))
+	case left > 0 && !at.IsZero():
+		sooner(left - m.session.Vault.Warn())
+	}
 	return next
 }
 
 // headerLines draws the first one or two lines.
 func (m *Model) headerLines() []string {
 	w := m.size.W
-	left, right := m.place1(), m.who()
+	left, right, token := m.place1(), m.who(), m.vaultToken()
+	state := func(detail int) widget.Rich { return join(m.sources(detail), token) }
 	if !m.twoHeaderLines() {
-		return []string{m.headerLine(fitFirst(w, join(left, m.sources(2), right), join(left, m.sources(1), right), join(left, m.sources(0), right),
-			join(left, m.sources(1)), join(left, m.sources(0)), join(m.placeShort(false), m.sources(0)), join(m.placeShort(true), m.sources(0)), m.placeShort(true)))}
+		return []string{m.headerLine(fitFirst(w, join(left, state(2), right), join(left, state(1), right), join(left, state(0), right),
+			join(left, state(1)), join(left, state(0)), join(m.placeShort(false), state(0)), join(m.placeShort(true), state(0)), m.placeShort(true)))}
 	}
 	return []string{
 		m.headerLine(fitFirst(w, join(left, right), left, m.placeShort(false), m.placeShort(true))),
-		m.headerLine(fitFirst(w, m.sources(3), m.sources(2), m.sources(1), m.sources(0))),
+		m.headerLine(fitFirst(w, state(3), state(2), state(1), state(0))),
 	}
+}
+
+// vaultToken warns before the user's own token ends: midwatch does not renew
+// it, and what it read is not read again without one.
+func (m *Model) vaultToken() widget.Rich {
+	at, left, soon := m.tokenEnds()
+	switch {
+	case !soon:
+		return nil
+	case left <= 0:
+		return widget.Say(theme.Danger, " Vault token ended at "+at.In(m.now.Location()).Format("15:04")+": vault login ")
+	}
+	return widget.Rich{{Token: theme.Warn, Text: "Vault token ends in " + span(left)}}
+}
+
+// tokenEnds is when the token ends that Vault is read with, and whether that
+// is soon.
+func (m *Model) tokenEnds() (at time.Time, left time.Duration, soon bool) {
+	if m.session == nil {
+		return at, 0, false
+	}
+	at, ends := m.session.Vault.TokenEnds()
+	if !ends {
+		return at, 0, false
+	}
+	left = at.Sub(m.now)
+	return at, left, left <= m.session.Vault.Warn()
 }
 
 // twoHeaderLines reports whether the sources get a line of their own.

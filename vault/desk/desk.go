@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"midwatch/foreign"
@@ -36,6 +37,10 @@ type Options struct {
 type Desk struct {
 	opts   Options
 	prints *secret.Fingerprints
+	// ends is when the token of the open connection does; nil when it does
+	// not, or there is none. It is looked at while the mutex may be held for as
+	// long as a server takes to answer.
+	ends atomic.Pointer[time.Time]
 
 	mu     sync.Mutex
 	open   *Connection
@@ -107,6 +112,10 @@ func (d *Desk) connect(ctx context.Context) (*Connection, error) {
 		_ = client.Close(closeCtx)
 		return nil, err
 	}
+	d.ends.Store(nil)
+	if t := status.Token; t != nil && !t.Expires.IsZero() {
+		d.ends.Store(&t.Expires)
+	}
 	leases, secrets := lease.NewReader(client, status.Health.Skew), kv.NewReader(client, status.Health.Skew)
 	d.open = &Connection{
 		Client: client, Status: status, Prints: d.prints,
@@ -126,6 +135,7 @@ func (d *Desk) drop(ctx context.Context) {
 	defer cancel()
 	_ = d.open.Client.Close(ctx) // the token ends by itself as well
 	d.open = nil
+	d.ends.Store(nil)
 }
 
 // Close ends the session's connection. A token midwatch logged in for is given
@@ -138,6 +148,18 @@ func (d *Desk) Close() {
 	defer d.mu.Unlock()
 	d.closed = true
 	d.drop(context.Background())
+}
+
+// TokenEnds is when the token of the open connection ends; false when it does
+// not, or nothing is open. It sends nothing and does not block.
+func (d *Desk) TokenEnds() (at time.Time, ends bool) {
+	if d == nil {
+		return time.Time{}, false
+	}
+	if t := d.ends.Load(); t != nil {
+		return *t, true
+	}
+	return time.Time{}, false
 }
 
 // CopyFor is how long a copied value stays in the terminal's clipboard; 0 when
