@@ -142,7 +142,7 @@ func (a *invocation) readSecrets(ctx context.Context, s *app.Session, workloads 
 				say(src.Err.String())
 			}
 		}
-		rows = append(rows, report.Secrets(r.Rows, workloads[i].Ref.String())...)
+		rows = append(rows, report.Secrets(r.Rows, workloads[i].String())...)
 	}
 	report.SortSecrets(rows)
 	return rows, troubles

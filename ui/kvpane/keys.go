@@ -74,6 +74,14 @@ func (p *Pane) Bindings() []bind.Binding {
 			},
 		},
 	}
+	list = append(list, p.valueBindings()...)
+	return append(list, widget.Moves(id, p.table, func() tea.Cmd { p.Conceal(); return nil })...)
+}
+
+// valueBindings are for what is open below the list.
+func (p *Pane) valueBindings() []bind.Binding {
+	id := string(p.id)
+	var list []bind.Binding
 	if p.secret != nil {
 		list = append(list, bind.Binding{
 			ID: id + ".copy", Keys: []string{"C"}, Title: "copy the value", Group: "Values", Footer: 1,
@@ -95,7 +103,7 @@ func (p *Pane) Bindings() []bind.Binding {
 			},
 		})
 	}
-	return append(list, widget.Moves(id, p.table, func() tea.Cmd { p.Conceal(); return nil })...)
+	return list
 }
 
 func (p *Pane) nothing() string {
