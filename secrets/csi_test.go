@@ -102,7 +102,6 @@ func TestWhichVersionsPodsHaveMounted(t *testing.T) {
 
 func TestWhatAPodTemplateTakes(t *testing.T) {
 	spec := podSpec(t, `
-serviceAccountName: ledger
 imagePullSecrets: [{name: registry}]
 containers:
 - name: api
@@ -110,7 +109,7 @@ containers:
   env: [{name: X, valueFrom: {secretKeyRef: {name: a, key: x}}}, {name: Y, valueFrom: {secretKeyRef: {name: b, key: y}}}]
 `)
 	takes := TakesOf(spec, map[string]string{injectOn: "true", injectSecret + "db": "database/creds/app", injectRole: "app", injectOnce: "true"}, nil)
-	if strings.Join(takes.Secrets, " ") != "a b" || takes.Account != "ledger" || !takes.Once || takes.Role != "app" || !takes.Reads("database/creds/app") || takes.Takes("registry") || !takes.Takes("b") {
+	if strings.Join(takes.Secrets, " ") != "a b" || !takes.Once || takes.Role != "app" || !takes.Reads("database/creds/app") || takes.Takes("registry") || !takes.Takes("b") {
 		t.Errorf("%+v", takes)
 	}
 	var none *Takes

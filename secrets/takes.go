@@ -18,8 +18,6 @@ type Takes struct {
 	Paths []foreign.Text
 	Role  foreign.Text
 	Once  bool
-	// Account is the pods' service account.
-	Account string
 }
 
 // TakesOf reads a pod template. intern keeps one copy of what repeats; nil
@@ -28,11 +26,7 @@ func TakesOf(pod *corev1.PodSpec, annotations map[string]string, intern func(str
 	if intern == nil {
 		intern = func(s string) string { return s }
 	}
-	t := &Takes{Account: pod.ServiceAccountName}
-	if t.Account == "" {
-		t.Account = "default"
-	}
-	t.Account = intern(t.Account)
+	t := &Takes{}
 	for _, u := range Uses(pod, annotations) {
 		switch u.How {
 		case HowInjected:
