@@ -23,9 +23,9 @@ func TestTheRunningProcessIsClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	binary, plugin, kubeconfig := filepath.Join(dir, "midwatch"), filepath.Join(dir, "plugin"), filepath.Join(dir, "config")
-	script := "#!/bin/sh\ncd " + dir + "\ncat /proc/$PPID/limits > limits\nls -ldn /proc/$PPID > owner\n" +
-		"cat /proc/$PPID/environ > environ 2> environ.err\ndd if=/proc/$PPID/mem of=mem bs=1 count=1 2> mem.err\nid -u > user\n" +
+	binary, plugin, kubeconfig := filepath.Join(dir, "binary"), filepath.Join(dir, "plugin"), filepath.Join(dir, "config")
+	script := "#!/bin/sh\ncd " + dir + "\ncat /proc/$PPID/limits > limits\nls -ln /proc/$PPID/environ > owner\n" +
+		"cat /proc/$PPID/environ > environ 2> environ.err\ncat /proc/$PPID/mem > mem 2> mem.err\nid -u > user\n" +
 		`echo '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"x"}}'` + "\n"
 	config := `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
   clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}],
@@ -56,9 +56,9 @@ func TestTheRunningProcessIsClosed(t *testing.T) {
 	if user := strings.TrimSpace(seen("user")); user == "0" {
 		t.Fatal("the process runs as root: nothing is proven by what root may read")
 	}
-	// A process that is not dumpable belongs to root (proc(5)).
+	// The files of a process that is not dumpable belong to root (proc(5)).
 	if owner := strings.Fields(seen("owner")); len(owner) < 4 || owner[2] != "0" {
-		t.Errorf("the process is dumpable: /proc/PID belongs to %v", owner)
+		t.Errorf("the process is dumpable: /proc/PID/environ belongs to %v", owner)
 	}
 	for _, file := range []string{"environ", "mem"} {
 		if text := seen(file); text != "" {
