@@ -148,19 +148,29 @@ func (g *Ledger) round(ctx context.Context) (next time.Time) {
 	ctx, cancel := context.WithTimeout(ctx, lookWithin)
 	defer cancel()
 	conn, err := g.desk.Open(ctx)
+	if err == nil {
+		var read []lease.Lease
+		if read, err = conn.Leases.Lookup(ctx, ids...); err == nil {
+			g.Saw(read...)
+		}
+	}
 	if err != nil {
-		g.mu.Lock()
-		g.failed = g.clock.Now()
-		g.mu.Unlock()
+		g.missed(ids)
 		return next
 	}
-	read, err := conn.Leases.Lookup(ctx, ids...)
-	if err != nil {
-		return next
-	}
-	g.Saw(read...)
 	_, next = g.due(g.clock.Now())
 	return next
+}
+
+// missed notes that the server could not be asked: it is when there is a reason
+// to, but not at once.
+func (g *Ledger) missed(ids []lease.ID) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.failed = g.clock.Now()
+	for _, id := range ids {
+		delete(g.tried, id)
+	}
 }
 
 // due are the leases to look up now, and when the next will be to look up.

@@ -160,6 +160,11 @@ func TestAServerThatIsAwayIsLeftInPeace(t *testing.T) {
 		t.Errorf("asked again after half a minute: %d requests, then %d", sent, n)
 	}
 	sim.Seal(false)
+	clock.move(time.Minute)
+	g.Once(t.Context())
+	if n := lookUps(sim); n != 1 {
+		t.Errorf("%d look-ups once it is back", n)
+	}
 	known, err := g.Look(t.Context(), lease.ID(g.board.Held()[0].Lease))
 	if err != nil || len(known) != 1 {
 		t.Errorf("somebody looks: %v, %v", known, err)
