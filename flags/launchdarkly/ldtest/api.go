@@ -1,6 +1,7 @@
 package ldtest
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -128,17 +129,19 @@ func (a *Account) list(r *http.Request) Object {
 	if limit > 100 {
 		a.t.Errorf("the API of %s gives at most 100 at once, %d were asked for", APIVersion, limit)
 	}
-	var all []Object
-	for _, f := range a.Flags {
-		all = append(all, f)
+	type dated struct {
+		flag Object
+		at   int64
 	}
-	slices.SortFunc(all, func(x, y Object) int {
-		return int(Env(y)["lastModified"].(int64) - Env(x)["lastModified"].(int64))
-	})
+	all := make([]dated, 0, len(a.Flags))
+	for _, f := range a.Flags {
+		all = append(all, dated{f, Env(f)["lastModified"].(int64)})
+	}
+	slices.SortFunc(all, func(x, y dated) int { return cmp.Compare(y.at, x.at) })
 	page := all[min(offset, len(all)):min(offset+limit, len(all))]
 	items := []any{}
 	for _, f := range page {
-		short := maps.Clone(f)
+		short := maps.Clone(f.flag)
 		if q.Get("env") == "" {
 			delete(short, "environments")
 		}
