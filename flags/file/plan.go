@@ -284,6 +284,8 @@ func shifted(before, now *flags.Stats, off foreign.Text, kind flags.EditKind) (s
 		return "", false
 	case kind == flags.TurnOff:
 		return fmt.Sprintf("the newest evaluations (%d) are all %s", grown, off), true
+	case kind == flags.TurnOn:
+		return fmt.Sprintf("%.0f %% of the newest evaluations (%d) are no longer %s", 100*float64(grown-grownOff)/float64(grown), grown, off), true
 	}
 	return fmt.Sprintf("the newest evaluations (%d) are %.0f %% %s", grown, 100*float64(grownOff)/float64(grown), off), true
 }

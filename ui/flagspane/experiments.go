@@ -361,7 +361,7 @@ func labColumns() []widget.Column[*trial] {
 			return widget.Say(theme.Severity(sev), d.Styles.Sign(sev))
 		}},
 		text("name", "experiment", 20, 32, 0, func(t *trial) (theme.Token, string) { return theme.Text, t.name() }),
-		text("in", "let in", 6, 10, 2, func(t *trial) (theme.Token, string) { return theme.Text, t.admitted() }),
+		text("in", "let in", 7, 10, 2, func(t *trial) (theme.Token, string) { return theme.Text, t.admitted() }),
 		text("users", "users seen", 8, 12, 3, func(t *trial) (theme.Token, string) { return theme.Text, t.users() }),
 		text("split", "split", 26, 44, 0, func(t *trial) (theme.Token, string) { return theme.Text, t.split() }),
 		text("health", "verdict", 24, 32, 0, func(t *trial) (theme.Token, string) { return t.health() }),

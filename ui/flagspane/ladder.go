@@ -65,15 +65,19 @@ func (p *Pane) ladderLines(env *pane.Env) []widget.Rich {
 		return append([]widget.Rich{nil}, ladder(env, a.proposals[0])...)
 	}
 	out := []widget.Rich{nil, widget.Say(theme.Title, "several at once")}
+	undoable := true
 	for _, i := range a.batch.Items {
 		out = append(out, itemLine(env, i))
+		undoable = undoable && (i.Proposal == nil || i.Proposal.Latest().Plan.Undoable())
 	}
-	return append(out, foot(env))
+	return append(out, foot(env, undoable))
 }
 
-func foot(env *pane.Env) widget.Rich {
+func foot(env *pane.Env, undoable bool) widget.Rich {
 	line := widget.NewJoin(env.Styles)
-	line.AddRich(widget.Rich{{Token: theme.Accent, Text: "u"}, {Token: theme.Muted, Text: " undoes"}})
+	if undoable {
+		line.AddRich(widget.Rich{{Token: theme.Accent, Text: "u"}, {Token: theme.Muted, Text: " undoes"}})
+	}
 	line.AddRich(widget.Rich{{Token: theme.Accent, Text: "esc"}, {Token: theme.Muted, Text: " closes"}})
 	return line.Rich()
 }
@@ -99,7 +103,7 @@ func ladder(env *pane.Env, planned *flags.Proposal) []widget.Rich {
 		}
 		out = append(out, line)
 	}
-	return append(out, foot(env))
+	return append(out, foot(env, pr.Plan.Undoable()))
 }
 
 // stepTime is when a step was seen, counted from the write; or its state.

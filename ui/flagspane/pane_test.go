@@ -139,9 +139,13 @@ func (s *source) Uses(_ context.Context, ref k8s.Ref) *flagwatch.Uses {
 
 func (s *source) proposal(e flagwatch.Edit) *flags.Proposal {
 	s.ladder = flags.NewLadder(flags.StepAccepted, flags.StepReadBack, flags.StepSDK, flags.StepTraffic)
+	steps := action.Steps{Apply: func(context.Context) error { return nil }}
+	if e.Kind == flags.TurnOff { // the undo of the tests turns on, and is not undone itself
+		steps.Inverse = func(context.Context) (*action.Plan, error) { return nil, errors.New("not in this test") }
+	}
 	s.planned = &flags.Proposal{
 		Edit: e.Edit, Provider: e.Provider, Environment: flags.Environment{Key: e.Environment, Production: true}, Ladder: s.ladder,
-		Plan: action.New(action.Plan{Verb: e.Verb(), Title: e.Verb() + "?", Target: action.Target{Kind: "Flag", Name: e.Key}, Danger: action.DangerReason}, action.Steps{Apply: func(context.Context) error { return nil }}),
+		Plan: action.New(action.Plan{Verb: e.Verb(), Title: e.Verb() + "?", Target: action.Target{Kind: "Flag", Name: e.Key}, Danger: action.DangerReason}, steps),
 	}
 	return s.planned
 }
@@ -365,6 +369,9 @@ func TestTheUndoShowsItsOwnProofs(t *testing.T) {
 		if !strings.Contains(f, want) {
 			t.Errorf("no %q in\n%s", want, f)
 		}
+	}
+	if strings.Contains(f, "u undoes") {
+		t.Errorf("an undo that is not undone says how to undo it:\n%s", f)
 	}
 	if strings.Contains(f, "905ms") || strings.Contains(f, "revision 7") {
 		t.Errorf("the proofs of the change stand below its undo:\n%s", f)
