@@ -10,6 +10,8 @@
 //	detail.go      one flag in words, and what else to know before a change
 //	audit.go       the audit log, evaluation counts, experiments
 //	toggle.go      on and off as drafts for package toggle
+//	apply.go       carrying a draft out: compare, try, send
+//	proof.go       what shows that it arrived, and the way back
 //	rollout.go     percentages
 //	errors.go      the API's refusals in words
 //

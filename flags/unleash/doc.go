@@ -11,6 +11,7 @@
 //	watch.go       the SDK's view of the flags, kept fresh
 //	audit.go       events, evaluation counts
 //	toggle.go      on, off and rollout as drafts for package toggle
+//	proof.go       what shows that a change arrived, and its undo
 //	preview.go     what an edit changes, in words and for one context
 //	restore.go     the way back to exactly what was
 //	errors.go      the server's refusals in words

@@ -14,6 +14,7 @@
 //	act.go          turning on and off, percentages, several at once
 //	ladder.go       the proofs of a change
 //	ask.go          pinning somebody
-//	experiments.go  experiments and who is in them
+//	experiments.go  experiments: what is known of them, and reading it
+//	experiments_list.go, experiments_keys.go, experiment.go  their list, their keys, one in full
 //	view.go         putting it together
 package flagspane
