@@ -32,7 +32,9 @@ const mostDetails = 24
 type lab struct {
 	report  reading[*source.Report]
 	running reading[[]running]
+	rows    []*trial
 	table   *widget.Table[*trial]
+	filter  widget.Filter
 	opened  string
 	user    string // whose assignment is shown
 	ages    []time.Time
@@ -64,8 +66,20 @@ func (l *lab) init() {
 
 func (l *lab) reset() {
 	table := l.table
-	*l = lab{table: table, user: l.user}
+	*l = lab{table: table, user: l.user, filter: l.filter}
 	table.Reset()
+}
+
+// arrange shows what the filter lets through.
+func (l *lab) arrange() {
+	var shown []*trial
+	for _, t := range l.rows {
+		_, health := t.health()
+		if !l.filter.Active() || l.filter.Match(t.name(), t.split(), health, t.from()) {
+			shown = append(shown, t)
+		}
+	}
+	l.table.SetRows(shown)
 }
 
 func (l *lab) until(now time.Time) time.Duration {
@@ -171,16 +185,16 @@ func (p *Pane) takeReport(msg tea.Msg) tea.Cmd {
 		}
 		p.lab.report = reading[*source.Report]{true, msg.report, failure("read the experiments", msg.err)}
 		p.lab.running = reading[[]running]{done: true, value: msg.running}
-		var rows []*trial
+		p.lab.rows = nil
 		if msg.report != nil {
 			for _, e := range msg.report.Experiments {
-				rows = append(rows, &trial{own: e})
+				p.lab.rows = append(p.lab.rows, &trial{own: e})
 			}
 		}
 		for i := range msg.running {
-			rows = append(rows, &trial{running: &msg.running[i]})
+			p.lab.rows = append(p.lab.rows, &trial{running: &msg.running[i]})
 		}
-		p.lab.table.SetRows(rows)
+		p.lab.arrange()
 		p.compose()
 	case killMsg:
 		p.busy = ""
@@ -191,7 +205,7 @@ func (p *Pane) takeReport(msg tea.Msg) tea.Cmd {
 
 func (p *Pane) trial() *trial {
 	if p.view == viewExperiment {
-		for _, t := range p.lab.table.Rows() {
+		for _, t := range p.lab.rows {
 			if t.id() == p.lab.opened {
 				return t
 			}

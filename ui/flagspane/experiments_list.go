@@ -173,12 +173,20 @@ func (p *Pane) viewLab(env *pane.Env, r pane.Rect) string {
 			head = append(head, widget.Say(theme.Warn, st.Sign(live.Warn)+" "+n.String()))
 		}
 	}
+	if p.lab.filter.Active() {
+		head = append(head, widget.Rich{{Token: theme.Chip, Text: "/" + p.lab.filter.String()}, {Token: theme.Muted, Text: fmt.Sprintf(" %d of %d shown", p.lab.table.Len(), len(p.lab.rows))}})
+	}
 	if p.busy != "" {
 		head = append(head, widget.Say(theme.Info, st.Sign(live.Info)+" "+p.busy))
 	}
 	head = head[:min(len(head), max(0, r.H/2))]
 	p.lab.table.Empty = nil
-	if rep.done {
+	if rep.done && len(p.lab.rows) > 0 {
+		p.lab.table.Empty = []widget.Rich{
+			widget.Plain(fmt.Sprintf("None of %d experiments matches %s", len(p.lab.rows), p.lab.filter)),
+			widget.Say(theme.Muted, "/ changes the filter; an empty one shows all."),
+		}
+	} else if rep.done {
 		p.lab.table.Empty = []widget.Rich{
 			widget.Plain("No experiments of " + p.target.String() + " are known."),
 			widget.Say(theme.Muted, "experiments in the settings names ConfigMaps or files with definitions; exposures are looked for in the pods' logs."),

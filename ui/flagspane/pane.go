@@ -358,15 +358,26 @@ func (p *Pane) find(id string) (*flagwatch.Row, bool) {
 	return nil, false
 }
 
-// Filter is the expression in force.
-func (p *Pane) Filter() string { return p.filter.String() }
+// Filter is the expression in force, of the flags or of the experiments.
+func (p *Pane) Filter() string {
+	if p.view == viewExperiments {
+		return p.lab.filter.String()
+	}
+	return p.filter.String()
+}
 
 // SetFilter narrows the list: keys, providers, names, tags, people, what is served, and
-// is:on, is:off, is:stale, gets:VALUE.
+// is:on, is:off, is:stale, gets:VALUE. Experiments are narrowed by name, split,
+// verdict and place.
 func (p *Pane) SetFilter(expr string) error {
 	f, err := widget.ParseFilter(expr)
 	if err != nil {
 		return err
+	}
+	if p.view == viewExperiments {
+		p.lab.filter = f
+		p.lab.arrange()
+		return nil
 	}
 	p.filter = f
 	p.arrange()

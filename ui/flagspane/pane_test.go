@@ -109,8 +109,8 @@ func (p *provider) Stats(context.Context, string, string) (*flags.Stats, error) 
 	return &flags.Stats{Since: panetest.Ago(10 * time.Minute), Until: panetest.Now(), Counts: []flags.Count{{Variant: "true", N: 6120}, {Variant: "false", N: 280}}, Note: "evaluations, not users"}, nil
 }
 
-// source is the session as the pane sees it.
-type source struct {
+// flagSource is the session as the pane sees it.
+type flagSource struct {
 	bench    *panetest.Bench
 	provider *provider
 	pinned   *flags.EvalContext
@@ -121,23 +121,23 @@ type source struct {
 	fresh    int
 }
 
-func (s *source) Pin(who *flags.EvalContext) { s.pinned = who }
-func (s *source) Refresh()                   { s.fresh++ }
+func (s *flagSource) Pin(who *flags.EvalContext) { s.pinned = who }
+func (s *flagSource) Refresh()                   { s.fresh++ }
 
-func (s *source) Provider(name string) (flags.Provider, error) {
+func (s *flagSource) Provider(name string) (flags.Provider, error) {
 	if name != "unleash" {
 		return nil, errors.New("there is no flag provider " + name)
 	}
 	return s.provider, nil
 }
 
-func (s *source) Uses(_ context.Context, ref k8s.Ref) *flagwatch.Uses {
+func (s *flagSource) Uses(_ context.Context, ref k8s.Ref) *flagwatch.Uses {
 	s.bench.OffUI("finding flags")
 	u := &flagwatch.Usage{Tags: []string{"service:{name}"}, Mappings: []flagwatch.Mapping{{Workload: "shop/checkout", Flags: []string{"maintenance-*"}}}}
 	return u.From(ref, flagwatch.Meta{})
 }
 
-func (s *source) proposal(e flagwatch.Edit) *flags.Proposal {
+func (s *flagSource) proposal(e flagwatch.Edit) *flags.Proposal {
 	s.ladder = flags.NewLadder(flags.StepAccepted, flags.StepReadBack, flags.StepSDK, flags.StepTraffic)
 	steps := action.Steps{Apply: func(context.Context) error { return nil }}
 	if e.Kind == flags.TurnOff { // the undo of the tests turns on, and is not undone itself
@@ -150,7 +150,7 @@ func (s *source) proposal(e flagwatch.Edit) *flags.Proposal {
 	return s.planned
 }
 
-func (s *source) Plan(_ context.Context, e flagwatch.Edit) (*flags.Proposal, error) {
+func (s *flagSource) Plan(_ context.Context, e flagwatch.Edit) (*flags.Proposal, error) {
 	s.bench.OffUI("planning")
 	s.edits = append(s.edits, e)
 	if s.err != nil {
@@ -159,7 +159,7 @@ func (s *source) Plan(_ context.Context, e flagwatch.Edit) (*flags.Proposal, err
 	return s.proposal(e), nil
 }
 
-func (s *source) PlanAll(_ context.Context, edits []flagwatch.Edit) (*flagwatch.Batch, error) {
+func (s *flagSource) PlanAll(_ context.Context, edits []flagwatch.Edit) (*flagwatch.Batch, error) {
 	s.bench.OffUI("planning several")
 	s.edits = edits
 	return flagwatch.NewBatch(edits, func(e flagwatch.Edit) (*flags.Proposal, error) {
@@ -185,8 +185,8 @@ func board(status flags.ProviderStatus) *flagwatch.Board {
 
 func ready() flags.ProviderStatus { return flags.ProviderStatus{Status: flags.StatusReady} }
 
-func open(t testing.TB) (*panetest.Bench, *source) {
-	s := &source{}
+func open(t testing.TB) (*panetest.Bench, *flagSource) {
+	s := &flagSource{}
 	b := panetest.New(t, func(b *panetest.Bench) pane.Pane {
 		s.bench = b
 		s.provider = &provider{bench: b, info: board(ready()).Providers[0].Info, status: ready()}
