@@ -114,6 +114,25 @@ func TestExperimentsHaveAFilterOfTheirOwn(t *testing.T) {
 	}
 }
 
+// TestExperimentsWithoutAFlagProvider: neither needs the other.
+func TestExperimentsWithoutAFlagProvider(t *testing.T) {
+	l := &lab{}
+	b := panetest.New(t, func(b *panetest.Bench) pane.Pane {
+		l.bench = b
+		return flagspane.New("flags", nil, l, k8s.Ref{})
+	})
+	b.Do(func() tea.Cmd { return b.Pane.(pane.Targeted).SetTarget(b.Env, checkout()) })
+	b.Press("x", "R")
+	if f := b.Plain(160, 24); l.reads != 2 || !strings.Contains(f, "checkout-flow") {
+		t.Errorf("%d reads\n%s", l.reads, f)
+	}
+	b.Press("j", "K")
+	if b.Reason != "the flag express-pay is not known here" {
+		t.Errorf("one that a flag gates: %q", b.Reason)
+	}
+	b.Boxed()
+}
+
 func TestEndingAnExperimentIsOneAction(t *testing.T) {
 	b, s, l := experiments(t)
 	b.Press("K")

@@ -222,10 +222,9 @@ func (p *Pane) readUses() tea.Cmd {
 }
 
 func (p *Pane) refresh() tea.Cmd {
-	if p.source == nil {
-		return nil
+	if p.source != nil { // experiments need no flag provider
+		p.source.Refresh()
 	}
-	p.source.Refresh()
 	switch p.view {
 	case viewDetail:
 		return p.readDetail()
