@@ -68,6 +68,10 @@ func TestEvaluatesWhileLocked(t *testing.T) {
 			t.Errorf("%s: %+v, %v", key, one, err)
 		}
 	}
+	// The protocol has no environments; one has to be shown all the same.
+	if env, err := p.Environments(t.Context()); err != nil || len(env) != 1 || env[0].Key != "default" || p.Info().Environment != "default" {
+		t.Errorf("environments: %+v, %v", env, err)
+	}
 	list, err := p.List(t.Context(), "", flags.Query{Text: "O"})
 	if err != nil || len(list) != 2 || list[1].Kind != flags.KindString || !list[1].States[0].On {
 		t.Errorf("list: %+v, %v", list, err)
