@@ -138,30 +138,7 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 	}
 	line.Add(theme.Muted, at.Image.String())
 	head := []widget.Rich{line.Rich()}
-	where := widget.NewJoin(st)
-	switch f := p.finding(); {
-	case f == nil:
-		where.Add(theme.Info, st.Sign(live.Info)+" looking for the endpoint")
-	case f.err != "":
-		head = append(head, widget.Say(theme.Fail, st.Sign(live.Fail)+" "+f.err).Wrap(max(w, 1), 2)...)
-	default:
-		where.Add(theme.Text, f.found.String())
-		switch {
-		case f.found.NeedsKey && len(f.found.Header) > 0:
-			where.Add(theme.Fail, "the key was not accepted: K gives another one")
-		case f.found.NeedsKey:
-			where.Add(theme.Warn, "asks for a key: K gives one for this session")
-		}
-		if f.found.ProfiledBy != "" {
-			where.Add(theme.Warn, "also profiled by "+f.found.ProfiledBy)
-		}
-		if len(f.found.Deltas) > 0 {
-			where.Add(theme.Muted, strings.Join(f.found.Deltas, ", ")+" left to its scraper (D: differences of our own)")
-		}
-	}
-	if r := where.Rich(); len(r) > 0 {
-		head = append(head, r)
-	}
+	head = append(head, p.where(env, w)...)
 	what := widget.NewJoin(st)
 	what.Add(theme.Chip, fmt.Sprintf(" %d s ", p.seconds))
 	what.Add(theme.Muted, fmt.Sprintf("pod %d of %d", p.pod+1, len(p.subject.Pods)))
@@ -176,6 +153,32 @@ func (p *Pane) chooserHead(env *pane.Env, w int) []widget.Rich {
 	}
 	head = append(head, what.Rich())
 	return append(head, p.failure(env, w)...)
+}
+
+// where says which endpoint was found, and what it asks for.
+func (p *Pane) where(env *pane.Env, w int) []widget.Rich {
+	st, f := env.Styles, p.finding()
+	switch {
+	case f == nil:
+		return []widget.Rich{widget.Say(theme.Info, st.Sign(live.Info)+" looking for the endpoint")}
+	case f.err != "":
+		return widget.Say(theme.Fail, st.Sign(live.Fail)+" "+f.err).Wrap(max(w, 1), 2)
+	}
+	line := widget.NewJoin(st)
+	line.Add(theme.Text, f.found.String())
+	switch {
+	case f.found.NeedsKey && len(f.found.Header) > 0:
+		line.Add(theme.Fail, "the key was not accepted: K gives another one")
+	case f.found.NeedsKey:
+		line.Add(theme.Warn, "asks for a key: K gives one for this session")
+	}
+	if f.found.ProfiledBy != "" {
+		line.Add(theme.Warn, "also profiled by "+f.found.ProfiledBy)
+	}
+	if len(f.found.Deltas) > 0 {
+		line.Add(theme.Muted, strings.Join(f.found.Deltas, ", ")+" left to its scraper (D: differences of our own)")
+	}
+	return []widget.Rich{line.Rich()}
 }
 
 // failure is the last thing that went wrong.

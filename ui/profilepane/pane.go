@@ -206,19 +206,9 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 	p.env = env
 	switch msg := msg.(type) {
 	case subjectMsg:
-		if msg.err != nil {
-			p.failed = line(msg.err)
-			return nil
-		}
-		p.failed, p.subject, p.pod = "", msg.subject, 0
-		return p.find()
+		return p.known(msg)
 	case foundMsg:
-		f := &finding{found: msg.found}
-		if msg.err != nil {
-			f.err = line(msg.err)
-		}
-		p.found[msg.pod] = f
-		p.preselect(f)
+		p.foundAt(msg)
 	case offerMsg:
 		p.refresh(msg.subject)
 		return p.offer()
@@ -250,6 +240,26 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		return p.broke(msg)
 	}
 	return nil
+}
+
+// known takes the pods there are, and asks the first for its endpoint.
+func (p *Pane) known(msg subjectMsg) tea.Cmd {
+	if msg.err != nil {
+		p.failed = line(msg.err)
+		return nil
+	}
+	p.failed, p.subject, p.pod = "", msg.subject, 0
+	return p.find()
+}
+
+// foundAt takes what a pod's endpoint offers.
+func (p *Pane) foundAt(msg foundMsg) {
+	f := &finding{found: msg.found}
+	if msg.err != nil {
+		f.err = line(msg.err)
+	}
+	p.found[msg.pod] = f
+	p.preselect(f)
 }
 
 func (m savedMsg) toast() tea.Cmd {
