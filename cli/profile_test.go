@@ -137,6 +137,19 @@ func TestProfileDiffNamesTheRegression(t *testing.T) {
 	}
 }
 
+// TestProfileDiffPerRequest: twice the work for twice the requests is no change.
+func TestProfileDiffPerRequest(t *testing.T) {
+	base, worse := foldedFile(t, "old.folded", 200), foldedFile(t, "new.folded", 900)
+	p := profileJSON(t, worse, "--base", base, "--per-request", "1000", "--base-requests", "1000")
+	if p.Base == nil || p.Base.Mode != "per request" || p.Functions[0].Name != "main.discount" {
+		t.Fatalf("%+v", p)
+	}
+	p = profileJSON(t, base, "--base", base, "--per-request", "2000", "--base-requests", "1000")
+	if f := p.Functions[0]; f.Verdict != "improvement" {
+		t.Errorf("the same work for twice the requests: %+v", f)
+	}
+}
+
 func TestProfileRefusesInOneLine(t *testing.T) {
 	dir := t.TempDir()
 	write := func(name, text string) string {
@@ -165,6 +178,11 @@ func TestProfileRefusesInOneLine(t *testing.T) {
 		{[]string{cpu, "--seconds", "5"}, "--sample-index picks a column"},
 		{[]string{cpu, "--base", fixtures + "go.heap.pb.gz"}, "measure different things"},
 		{[]string{cpu, "--mode", "share"}, "--mode needs --base"},
+		{[]string{cpu, "--base", cpu, "--mode", "per-request"}, "needs the number of requests of both sides, which is not known: a counter"},
+		{[]string{cpu, "--base", cpu, "--per-request", "1000"}, "which is not known of the base"},
+		{[]string{cpu, "--base", cpu, "--per-request", "http_requests_total"}, "for FILEs want how many requests they stand for"},
+		{[]string{cpu, "--base", cpu, "--base-requests", "7"}, "beside --per-request"},
+		{[]string{"deploy/shop", "--pid", "-3"}, "want the number of a process"},
 		{[]string{cpu, fixtures + "go.heap.pb.gz"}, "only profiles of one type"},
 		{[]string{cpu, "deploy/shop"}, "several FILEs or one TARGET"},
 	} {

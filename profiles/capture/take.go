@@ -190,7 +190,11 @@ func (t *Taker) once(ctx context.Context, client *http.Client, target Target, f 
 		if resp.StatusCode == http.StatusInternalServerError && bytes.Contains(said, []byte("already")) {
 			return nil, fail(Busy, "", "%s", firstLine(said))
 		}
-		return nil, status(resp.StatusCode, said, f.Endpoint)
+		e := status(resp.StatusCode, said, f.Endpoint)
+		if req.Kind == Wall && e.Cause == NoKind {
+			e.Next = "the program has to serve fgprof.Handler() at /debug/fgprof for it"
+		}
+		return nil, e
 	}
 	raw, broke := t.read(resp.Body, w)
 	if late := errors.Is(context.Cause(ctx), errLate); ctx.Err() != nil && (!late || len(raw) == 0) {
