@@ -150,7 +150,9 @@ func TestPythonIsProfiledByACommand(t *testing.T) {
 	lock.Open()
 	gate := action.NewGate(lock, discard{}, live.SystemClock{}, "tester")
 	c := cluster{w.RESTConfig()}
-	c.cfg.Wrap(func(next http.RoundTripper) http.RoundTripper { return action.Transport(next, lock, action.Kubernetes()) })
+	c.cfg.Wrap(func(next http.RoundTripper) http.RoundTripper {
+		return action.Transport(next, lock, action.Kubernetes())
+	})
 	taker := capture.New(capture.Options{Cluster: c, Context: "demo", Gate: gate})
 	t.Cleanup(taker.Close)
 	take := func(ctx context.Context, at capture.Target, req capture.Request) (*capture.Profile, error) {

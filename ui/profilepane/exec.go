@@ -61,6 +61,21 @@ type helperUpMsg struct {
 	err   error
 }
 
+// onCommand takes what comes back of commands in containers.
+func (p *Pane) onCommand(msg tea.Msg) tea.Cmd {
+	switch msg := msg.(type) {
+	case lookedMsg:
+		return p.looked(msg)
+	case sidesPlannedMsg:
+		return p.sidesPlanned(msg)
+	case helperMsg:
+		return p.helper(msg)
+	case helperUpMsg:
+		return p.helperUp(msg)
+	}
+	return nil
+}
+
 // execPlan looks into the container and plans the command that takes the
 // profile, to be compared with before if that is not nil.
 func (p *Pane) execPlan(target capture.Target, req capture.Request, before *capture.Profile) tea.Cmd {

@@ -220,14 +220,6 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		p.built(msg)
 	case comparedMsg:
 		p.comparedSides(msg)
-	case lookedMsg:
-		return p.looked(msg)
-	case sidesPlannedMsg:
-		return p.sidesPlanned(msg)
-	case helperMsg:
-		return p.helper(msg)
-	case helperUpMsg:
-		return p.helperUp(msg)
 	case savedMsg:
 		return msg.toast()
 	case pane.RefreshMsg:
@@ -238,6 +230,8 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		return pane.Press(p, msg)
 	case pane.FailedMsg:
 		return p.broke(msg)
+	default:
+		return p.onCommand(msg)
 	}
 	return nil
 }
