@@ -97,8 +97,9 @@ func (s *sides) wait(ctx context.Context, w *Watch) (*Sides, error) {
 		if wait == nil {
 			continue
 		}
-		wg.Go(func() { got[i], failed[i] = wait(ctx, watch) })
+		speaks := watch
 		watch = nil // one of them speaks for all
+		wg.Go(func() { got[i], failed[i] = wait(ctx, speaks) })
 	}
 	wg.Wait()
 	s.mu.Lock()
