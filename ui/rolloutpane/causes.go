@@ -28,7 +28,7 @@ func (o *outline) causes(w *k8s.Workload) {
 	for i := range list {
 		o.cause(&list[i], "cause/"+strconv.Itoa(i)+"/"+string(list[i].Kind))
 	}
-	o.open = true
+	o.Close()
 }
 
 // cause is a line of what it is, a line of when, and what to do.
@@ -38,21 +38,21 @@ func (o *outline) cause(c *k8s.Cause, key string) {
 		token = theme.Info
 	}
 	pod := o.p.podNamed(c.Pods)
-	for i, part := range (widget.Rich{{Token: theme.Muted, Text: "  " + c.Tally() + "  "}, {Token: token, Text: c.Text.String()}}).Wrap(max(o.p.width, 8), 4) {
-		l := &line{key: key + "/" + strconv.Itoa(i), pod: pod, draw: func(widget.Draw) widget.Rich { return part }}
+	for i, part := range (widget.Rich{{Token: theme.Muted, Text: "  " + c.Tally() + "  "}, {Token: token, Text: c.Text.String()}}).Wrap(max(o.Width, 8), 4) {
+		l := entry{Key: key + "/" + strconv.Itoa(i), Of: behind{pod: pod}, Draw: func(widget.Draw) widget.Rich { return part }}
 		if c.Kind == k8s.CauseOrdered && pod != nil {
-			l.says = "delete " + pod.Name
-			l.enter = func() tea.Cmd { return o.p.verbs.DeletePod(o.p.env, pod) }
+			l.Of.says = "delete " + pod.Name
+			l.Of.enter = func() tea.Cmd { return o.p.verbs.DeletePod(o.p.env, pod) }
 		}
-		o.add(l)
+		o.Add(l)
 	}
-	when := &line{key: key + "/when", pod: pod, draw: func(d widget.Draw) widget.Rich { return causeTimes(d, c) }}
+	when := entry{Key: key + "/when", Of: behind{pod: pod}, Draw: func(d widget.Draw) widget.Rich { return causeTimes(d, c) }}
 	if !c.Since.IsZero() {
-		when.ages = append(when.ages, c.Since)
+		when.Ages = append(when.Ages, c.Since)
 	}
-	when.deadline = c.NextStart
+	when.Deadline = c.NextStart
 	if !c.Since.IsZero() || !c.NextStart.IsZero() || c.Times > 0 || c.OldToo > 0 {
-		o.add(when)
+		o.Add(when)
 	}
 	if c.Next != "" {
 		o.wrapped(key+"/next", widget.Rich{{Token: theme.Muted, Text: "    do  "}, {Token: theme.Text, Text: c.Next}}, 8)

@@ -25,17 +25,17 @@ func (o *outline) history(w *k8s.Workload) {
 	o.heading("history", "history", widget.Say(theme.Muted, fmt.Sprintf("%d revisions, U goes back to the one under the cursor", len(revisions))), false)
 	for i := range revisions {
 		r := &revisions[i]
-		l := &line{
-			key: "revision/" + r.Name, revision: r, ages: []time.Time{r.Created},
-			draw: func(d widget.Draw) widget.Rich { return revisionLine(d, r) },
+		l := entry{
+			Key: "revision/" + r.Name, Of: behind{revision: r}, Ages: []time.Time{r.Created},
+			Draw: func(d widget.Draw) widget.Rich { return revisionLine(d, r) },
 		}
 		if o.p.canUndoTo(r) {
-			l.says = "undo to it"
-			l.enter = func() tea.Cmd { return o.p.verbs.Undo(o.p.env, w, r.Number) }
+			l.Of.says = "undo to it"
+			l.Of.enter = func() tea.Cmd { return o.p.verbs.Undo(o.p.env, w, r.Number) }
 		}
-		o.add(l)
+		o.Add(l)
 	}
-	o.open = true
+	o.Close()
 }
 
 func revisionLine(d widget.Draw, r *k8s.Revision) widget.Rich {
@@ -79,20 +79,20 @@ func (o *outline) evidence(w *k8s.Workload) {
 	for i := range list {
 		e := &list[i]
 		ref := parseRef(e.Ref)
-		l := &line{
-			key: "evidence/" + strconv.Itoa(i) + e.Kind + e.Ref, ref: ref,
-			draw: func(d widget.Draw) widget.Rich { return evidenceLine(d, e) },
+		l := entry{
+			Key: "evidence/" + strconv.Itoa(i) + e.Kind + e.Ref, Of: behind{ref: ref},
+			Draw: func(d widget.Draw) widget.Rich { return evidenceLine(d, e) },
 		}
 		if !e.At.IsZero() {
-			l.ages = []time.Time{e.At}
+			l.Ages = []time.Time{e.At}
 		}
 		if !ref.IsZero() {
-			l.says = "open"
-			l.enter = func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: opens(e.Kind, ref), Ref: ref}) }
+			l.Of.says = "open"
+			l.Of.enter = func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: opens(e.Kind, ref), Ref: ref}) }
 		}
-		o.add(l)
+		o.Add(l)
 	}
-	o.open = true
+	o.Close()
 }
 
 // opens is the pane that shows where a piece of evidence was read.
@@ -154,9 +154,13 @@ func (o *outline) events(detail *watch.Detail) {
 	}
 	o.heading("warnings", "warnings", widget.Say(theme.Muted, fmt.Sprintf("%d events, the newest first", len(detail.Events))), false)
 	for _, e := range detail.Events[:min(len(detail.Events), maxEvents)] {
-		o.add(&line{
-			key: "event/" + e.UID, ref: e.Involved, says: "events", ages: []time.Time{e.Last},
-			draw: func(d widget.Draw) widget.Rich {
+		o.Add(entry{
+			Key: "event/" + e.UID, Ages: []time.Time{e.Last},
+			Of: behind{
+				ref: e.Involved, says: "events",
+				enter: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Events, Ref: e.Involved}) },
+			},
+			Draw: func(d widget.Draw) widget.Rich {
 				count := ""
 				if e.Count > 1 {
 					count = atLeast(d.Styles, e.Count) + " "
@@ -168,8 +172,7 @@ func (o *outline) events(detail *watch.Detail) {
 					{Token: theme.Faint, Text: "  " + e.Involved.String()},
 				}
 			},
-			enter: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Events, Ref: e.Involved}) },
 		})
 	}
-	o.open = true
+	o.Close()
 }

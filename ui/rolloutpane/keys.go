@@ -12,15 +12,15 @@ import (
 
 // Bindings are the keys for the workload and for the line under the cursor.
 func (p *Pane) Bindings() []bind.Binding {
-	l, _ := p.table.Selected()
+	l, _ := p.outline.Chosen()
 	list := []bind.Binding{p.enter(l), p.fold()}
 	list = append(list,
 		p.open("logs", "logs", "Follow the logs of the pod under the cursor, or of all pods.", 2, pane.Logs, "", "l"),
 		p.open("previous", "previous logs", "Read the logs from before the last restart.", 0, pane.Logs, pane.ArgPrevious, "L"),
 		p.open("yaml", "yaml", "Read the YAML of what the line under the cursor stands for.", 7, pane.YAML, "", "y"),
 		verbs.Profile(p.id, "the pod under the cursor, or one of the workload's", 5, func() (k8s.Ref, string) {
-			if pod := podOf(l); pod != nil {
-				return pod.Ref(), ""
+			if l.pod != nil {
+				return l.pod.Ref(), ""
 			}
 			if p.target.IsZero() {
 				return k8s.Ref{}, "no workload is selected"
@@ -34,39 +34,32 @@ func (p *Pane) Bindings() []bind.Binding {
 			Disabled: p.nothingToCompare,
 			Do:       func() tea.Cmd { return p.compare(true) },
 		},
-		p.jump("next-section", "next section", "Go to the next heading.", 1, "]"),
-		p.jump("previous-section", "previous section", "Go to the heading before.", -1, "["),
+		bind.Binding{ID: string(p.id) + ".next-section", Keys: []string{"]"}, Title: "next section", Group: "Move", Help: "Go to the next heading.", Do: func() tea.Cmd { return p.outline.Jump(1) }},
+		bind.Binding{ID: string(p.id) + ".previous-section", Keys: []string{"["}, Title: "previous section", Group: "Move", Help: "Go to the heading before.", Do: func() tea.Cmd { return p.outline.Jump(-1) }},
 	)
 	for _, b := range p.verbs.Workload(p.env, p.workload()) {
-		if b.ID == string(p.id)+".undo" && l != nil && l.revision != nil && p.canUndoTo(l.revision) {
+		if b.ID == string(p.id)+".undo" && l.revision != nil && p.canUndoTo(l.revision) {
 			r := l.revision
 			b.Do = func() tea.Cmd { return p.verbs.Undo(p.env, p.workload(), r.Number) }
 		}
 		list = append(list, b)
 	}
-	pod := podOf(l)
+	pod := l.pod
 	if pod == nil {
 		pod = p.stuckPod()
 	}
 	list = append(list, p.verbs.Pod(p.env, pod)...)
-	return append(list, widget.Moves(string(p.id), p.table, nil)...)
-}
-
-func podOf(l *line) *k8s.PodRow {
-	if l == nil {
-		return nil
-	}
-	return l.pod
+	return append(list, widget.Moves(string(p.id), p.outline, nil)...)
 }
 
 func (p *Pane) canUndoTo(r *k8s.Revision) bool { return !r.New && r.Number > 0 }
 
-func (p *Pane) enter(l *line) bind.Binding {
+func (p *Pane) enter(l behind) bind.Binding {
 	b := bind.Binding{
 		ID: string(p.id) + ".enter", Keys: []string{"enter"}, Title: "open", Group: "Open", Footer: 1,
 		Help: "Open what the line stands for: a pod's events, a piece of evidence; fold a section; go back to a revision.",
 	}
-	if l == nil || l.enter == nil {
+	if l.enter == nil {
 		b.Disabled = func() string { return "there is nothing behind this line" }
 		b.Do = func() tea.Cmd { return nil }
 		return b
@@ -80,15 +73,12 @@ func (p *Pane) fold() bind.Binding {
 		ID: string(p.id) + ".fold", Keys: []string{"space"}, Title: "fold", Group: "View",
 		Help: "Fold or unfold the section under the cursor.",
 		Disabled: func() string {
-			if l, ok := p.table.Selected(); !ok || l.section == "" {
+			if e, ok := p.outline.Selected(); !ok || e.Section == "" {
 				return "the cursor is not on a heading"
 			}
 			return ""
 		},
-		Do: func() tea.Cmd {
-			l, _ := p.table.Selected()
-			return l.enter()
-		},
+		Do: p.foldHere,
 	}
 }
 
@@ -110,11 +100,11 @@ func (p *Pane) open(id, title, help string, footer int, to pane.ID, arg string, 
 // object is what the line under the cursor stands for. Only pods and
 // workloads have logs.
 func (p *Pane) object(to pane.ID) k8s.Ref {
-	l, ok := p.table.Selected()
+	l, _ := p.outline.Chosen()
 	switch {
-	case ok && l.pod != nil:
+	case l.pod != nil:
 		return l.pod.Ref()
-	case ok && !l.ref.IsZero() && (to != pane.Logs || l.ref.Kind == "Pod"):
+	case !l.ref.IsZero() && (to != pane.Logs || l.ref.Kind == "Pod"):
 		return l.ref
 	}
 	return p.target
@@ -128,21 +118,4 @@ func (p *Pane) nothingToCompare() string {
 		return "templates cannot be read here"
 	}
 	return ""
-}
-
-// jump goes to the next heading in a direction.
-func (p *Pane) jump(id, title, help string, step int, key string) bind.Binding {
-	return bind.Binding{
-		ID: string(p.id) + "." + id, Keys: []string{key}, Title: title, Group: "Move", Help: help,
-		Do: func() tea.Cmd {
-			rows, at := p.table.Rows(), p.table.Cursor()
-			for i := at + step; i >= 0 && i < len(rows); i += step {
-				if rows[i].section != "" {
-					p.table.Move(i - at)
-					return nil
-				}
-			}
-			return nil
-		},
-	}
 }

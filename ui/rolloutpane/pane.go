@@ -30,12 +30,11 @@ type Pane struct {
 	verbs  *verbs.Verbs
 	diff   Diff
 	target k8s.Ref
-	table  *widget.Table[*line]
+
+	outline *widget.Outline[behind]
 
 	snapshot live.Snapshot
 	detail   *watch.Detail
-	folded   map[string]bool // sections whose fold the user chose
-	width    int             // that the lines were made for
 	diffs    map[pair]*comparison
 }
 
@@ -62,13 +61,7 @@ var (
 // planner may be nil: then nothing can be changed. diff may be nil: then only
 // images are compared.
 func New(id pane.ID, planner verbs.Planner, diff Diff, ref k8s.Ref) *Pane {
-	p := &Pane{id: id, verbs: verbs.New(id, planner), diff: diff, target: ref, folded: map[string]bool{}, diffs: map[pair]*comparison{}, width: 80}
-	p.table = widget.NewTable(func(l *line) string { return l.key }, widget.Column[*line]{
-		ID: "line", Min: 1, Flex: 1,
-		Cell: func(d widget.Draw, l *line) widget.Rich { return l.draw(d) },
-	})
-	p.table.NoHeader = true
-	return p
+	return &Pane{id: id, verbs: verbs.New(id, planner), diff: diff, target: ref, outline: widget.NewOutline[behind](), diffs: map[pair]*comparison{}}
 }
 
 // ID is the pane's address.
@@ -102,13 +95,12 @@ func (p *Pane) SetTarget(env *pane.Env, ref k8s.Ref) tea.Cmd {
 	}
 	env.Tasks.Cancel(p.id, diffSlot)
 	p.target, p.snapshot, p.detail = ref, live.Snapshot{}, nil
-	clear(p.folded)
 	for k, c := range p.diffs {
 		if !c.done { // was cancelled
 			delete(p.diffs, k)
 		}
 	}
-	p.table.Reset()
+	p.outline.Forget()
 	return nil
 }
 
@@ -206,15 +198,5 @@ func (p *Pane) compare(again bool) tea.Cmd {
 
 // Until is for how long the ages and countdowns on the screen stay true.
 func (p *Pane) Until(now time.Time) time.Duration {
-	until := widget.StateUntil(p.snapshot, now)
-	for _, l := range p.table.Visible() {
-		for _, at := range l.ages {
-			until = widget.Sooner(until, widget.SinceUntil(now, at))
-		}
-		if !l.deadline.IsZero() {
-			_, left := widget.CountdownFor(l.deadline.Sub(now))
-			until = widget.Sooner(until, left)
-		}
-	}
-	return until
+	return widget.Sooner(widget.StateUntil(p.snapshot, now), p.outline.Until(now))
 }

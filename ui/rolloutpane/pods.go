@@ -54,24 +54,23 @@ func (o *outline) pods(w *k8s.Workload, detail *watch.Detail) {
 	if detail.PodsLoading {
 		notes = widget.Say(theme.Info, fmt.Sprintf("%d so far, more are arriving", len(detail.Pods)))
 	}
-	o.heading("pods", "pods", notes, false)
-	if !o.open {
+	if open := o.heading("pods", "pods", notes, false); !open {
 		return
 	}
 	for s := k8s.PodFailed; s <= k8s.PodSucceeded; s++ {
 		if group := groups[s]; len(group) > 0 {
-			o.group(w, s, group, min(width, max(12, o.p.width*2/5)))
+			o.group(w, s, group, min(width, max(12, o.Width*2/5)))
 		}
 	}
-	o.open = true
+	o.Close()
 }
 
 // group is the pods in one state; many healthy ones are folded to a line.
 func (o *outline) group(w *k8s.Workload, s k8s.PodState, pods []*k8s.PodRow, width int) {
 	sev := podSeverity(s)
-	defer func() { o.open = true }()
+	defer o.Close()
 	if len(pods) > manyPods {
-		if o.heading("pods/"+s.String(), fmt.Sprintf("%d %s", len(pods), s), nil, sev == live.OK); !o.open {
+		if open := o.heading("pods/"+s.String(), fmt.Sprintf("%d %s", len(pods), s), nil, sev == live.OK); !open {
 			return
 		}
 	}
@@ -79,10 +78,13 @@ func (o *outline) group(w *k8s.Workload, s k8s.PodState, pods []*k8s.PodRow, wid
 		return cmp.Or(cmp.Compare(b.Restarts, a.Restarts), cmp.Compare(a.Ordinal, b.Ordinal), cmp.Compare(a.Name, b.Name))
 	})
 	for _, pod := range pods {
-		o.add(&line{
-			key: "pod/" + pod.Name + "/" + pod.UID, pod: pod, says: "events", ages: podTimes(pod),
-			draw:  func(d widget.Draw) widget.Rich { return podLine(d, w, pod, s, sev, width) },
-			enter: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Events, Ref: pod.Ref()}) },
+		o.Add(entry{
+			Key: "pod/" + pod.Name + "/" + pod.UID, Ages: podTimes(pod),
+			Draw: func(d widget.Draw) widget.Rich { return podLine(d, w, pod, s, sev, width) },
+			Of: behind{
+				pod: pod, says: "events",
+				enter: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Events, Ref: pod.Ref()}) },
+			},
 		})
 	}
 }

@@ -42,8 +42,8 @@ func (o *outline) progress(w *k8s.Workload) {
 const barWidth = 24
 
 func (o *outline) bar(key, name string, r *k8s.Revision) {
-	n := min(barWidth, max(4, o.p.width/3))
-	o.add(&line{key: "bar/" + key, draw: func(d widget.Draw) widget.Rich {
+	n := min(barWidth, max(4, o.Width/3))
+	o.Add(entry{Key: "bar/" + key, Draw: func(d widget.Draw) widget.Rich {
 		missing := max(0, r.Desired-r.Current)
 		out := widget.Say(theme.Muted, "  "+widget.Pad(name, 8, "")+" ")
 		out = append(out, widget.Bar(d.Styles, []widget.Segment{
@@ -91,7 +91,7 @@ func limits(w *k8s.Workload) string {
 }
 
 func (o *outline) hpa(h *k8s.HPAStatus) {
-	o.add(&line{key: "hpa", draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: "hpa", Draw: func(d widget.Draw) widget.Rich {
 		join := widget.NewJoin(d.Styles)
 		join.Add(theme.Muted, fmt.Sprintf("  autoscaler %s keeps %d to %d, has %d, wants %d", h.Name, h.Min, h.Max, h.Current, h.Desired))
 		if h.AtMax {

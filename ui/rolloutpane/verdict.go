@@ -15,7 +15,7 @@ import (
 func (o *outline) verdict(w *k8s.Workload) {
 	v := &w.Verdict
 	token := theme.Severity(v.Severity)
-	head := &line{key: "verdict", draw: func(d widget.Draw) widget.Rich {
+	head := entry{Key: "verdict", Draw: func(d widget.Draw) widget.Rich {
 		join := widget.NewJoin(d.Styles)
 		phase := d.Styles.Sign(v.Severity) + " " + string(v.Phase)
 		if !v.Since.IsZero() {
@@ -31,9 +31,9 @@ func (o *outline) verdict(w *k8s.Workload) {
 		return join.Rich()
 	}}
 	if !v.Since.IsZero() {
-		head.ages = append(head.ages, v.Since)
+		head.Ages = append(head.Ages, v.Since)
 	}
-	o.add(head)
+	o.Add(head)
 	if v.Message != "" {
 		o.wrapped("message", widget.Say(token, v.Message.String()), 0)
 	}
@@ -53,7 +53,7 @@ func (o *outline) next(w *k8s.Workload) {
 		return
 	}
 	deadline := r.Deadline
-	o.add(&line{key: "deadline", deadline: deadline, draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: "deadline", Deadline: deadline, Draw: func(d widget.Draw) widget.Rich {
 		at := deadline.In(d.Now.Location()).Format("15:04:05")
 		if !deadline.After(d.Now) {
 			return widget.Rich{{Token: theme.Warn, Text: "its deadline passed at " + at}}
@@ -110,7 +110,7 @@ func (o *outline) images(old, now *k8s.Revision) {
 	}
 	for _, i := range old.Images {
 		if before, left := was[i.Container]; left && len(now.Images) > 0 {
-			o.add(&line{key: "image/" + i.Container, draw: func(widget.Draw) widget.Rich {
+			o.Add(entry{Key: "image/" + i.Container, Draw: func(widget.Draw) widget.Rich {
 				return widget.Rich{{Token: theme.Muted, Text: "  image    "}, {Token: theme.Text, Text: i.Container + "  "}, {Token: theme.Removed, Text: before + " (container removed)"}}
 			}})
 		}
@@ -118,7 +118,7 @@ func (o *outline) images(old, now *k8s.Revision) {
 }
 
 func (o *outline) image(container, before, after string, had bool) {
-	o.add(&line{key: "image/" + container, draw: func(d widget.Draw) widget.Rich {
+	o.Add(entry{Key: "image/" + container, Draw: func(d widget.Draw) widget.Rich {
 		out := widget.Rich{{Token: theme.Muted, Text: "  image    "}, {Token: theme.Text, Text: container + "  "}}
 		repository, tagBefore, tagAfter := splitImages(before, after)
 		if whole := out.Width() + len(repository+tagBefore+tagAfter) + 3; whole > d.W {
@@ -181,7 +181,7 @@ func (o *outline) changes() {
 		if len(old.Images) > 0 && len(now.Images) > 0 && strings.HasSuffix(change.Path.String(), "].image") {
 			continue // stands above, side by side
 		}
-		o.add(&line{key: "diff/" + change.Path.String(), draw: func(d widget.Draw) widget.Rich {
+		o.Add(entry{Key: "diff/" + change.Path.String(), Draw: func(d widget.Draw) widget.Rich {
 			out := widget.Rich{label, {Token: theme.Text, Text: change.Path.String() + "  "}}
 			if change.Before != "" {
 				out = append(out, widget.Piece{Token: theme.Removed, Text: change.Before.String()})

@@ -10,8 +10,7 @@ import (
 // View draws the workload, or says why there is none.
 func (p *Pane) View(env *pane.Env, r pane.Rect) string {
 	p.env = env
-	if r.W != p.width {
-		p.width = r.W
+	if p.outline.SetWidth(r.W) {
 		p.arrange() // sentences are wrapped to the width
 	}
 	var head []widget.Rich
@@ -26,10 +25,10 @@ func (p *Pane) View(env *pane.Env, r pane.Rect) string {
 	if busy := p.verbs.Busy(); busy != "" && r.H > 3 {
 		head = append(head, widget.Say(theme.Info, busy+" is being made"))
 	}
-	p.table.Empty = p.empty(env)
+	p.outline.Empty = p.empty(env)
 	return widget.Stack(
 		widget.Lines(env.Styles, head, r.W, len(head)),
-		p.table.View(env.Draw(pane.Rect{W: r.W, H: r.H - len(head)})),
+		p.outline.View(env.Draw(pane.Rect{W: r.W, H: r.H - len(head)})),
 	)
 }
 

@@ -32,13 +32,14 @@ type Outline[T any] struct {
 	// Width is what wrapped text is laid out for; see [Outline.SetWidth].
 	Width  int
 	folded map[string]bool // sections whose fold the user chose
+	drawn  map[string]bool // whether the sections there are now are folded
 	lines  []*Entry[T]
 	open   bool // the present section is unfolded
 }
 
 // NewOutline makes an empty outline.
 func NewOutline[T any]() *Outline[T] {
-	o := &Outline[T]{Width: 80, folded: map[string]bool{}}
+	o := &Outline[T]{Width: 80, folded: map[string]bool{}, drawn: map[string]bool{}}
 	o.Table = NewTable(func(e *Entry[T]) string { return e.Key }, Column[*Entry[T]]{
 		ID: "line", Min: 1, Flex: 1, Cell: func(d Draw, e *Entry[T]) Rich { return e.Draw(d) },
 	})
@@ -62,7 +63,10 @@ func (o *Outline[T]) SetWidth(w int) bool {
 }
 
 // Begin starts a new set of lines.
-func (o *Outline[T]) Begin() { o.lines, o.open = nil, true }
+func (o *Outline[T]) Begin() {
+	o.lines, o.open = nil, true
+	clear(o.drawn)
+}
 
 // End shows them.
 func (o *Outline[T]) End() { o.SetRows(o.lines) }
@@ -83,12 +87,14 @@ func (o *Outline[T]) Text(key string, of T, r Rich, indent int) {
 }
 
 // Heading begins a section; its line is e, drawn behind the sign that says
-// whether it is folded.
-func (o *Outline[T]) Heading(section string, foldedAtFirst bool, e Entry[T]) {
+// whether it is folded. It reports whether the section is open: what would be
+// added to a folded one need not be made.
+func (o *Outline[T]) Heading(section string, foldedAtFirst bool, e Entry[T]) (open bool) {
 	folded, chosen := o.folded[section]
 	if !chosen {
 		folded = foldedAtFirst
 	}
+	o.drawn[section] = folded
 	draw := e.Draw
 	e.Section, e.Key = section, "section/"+section
 	e.Draw = func(d Draw) Rich {
@@ -96,6 +102,7 @@ func (o *Outline[T]) Heading(section string, foldedAtFirst bool, e Entry[T]) {
 	}
 	o.lines = append(o.lines, &e)
 	o.open = !folded
+	return o.open
 }
 
 // Close ends the present section: lines that follow belong to none.
@@ -120,9 +127,7 @@ func (o *Outline[T]) Fold() bool {
 	if !ok || e.Section == "" {
 		return false
 	}
-	at := o.Cursor()
-	open := at+1 < o.Len() && o.Rows()[at+1].Section == ""
-	o.folded[e.Section] = open
+	o.folded[e.Section] = !o.drawn[e.Section]
 	return true
 }
 
