@@ -124,14 +124,19 @@ func open(streams httpstream.Connection, where target) (*conn, error) {
 	if err := failures.Close(); err != nil { // nothing is written to it
 		return nil, fmt.Errorf("open the error stream: %w", err)
 	}
-	headers.Set(corev1.StreamType, corev1.StreamTypeData)
-	data, err := streams.CreateStream(headers)
-	if err != nil {
-		return nil, fmt.Errorf("open the data stream: %w", err)
-	}
-	c := &conn{target: where, streams: streams, data: data, failed: make(chan struct{})}
+	c := &conn{target: where, streams: streams, failed: make(chan struct{})}
 	go c.listen(failures)
-	return c, nil
+	headers.Set(corev1.StreamType, corev1.StreamTypeData)
+	c.data, err = streams.CreateStream(headers)
+	if err == nil {
+		return c, nil
+	}
+	// A kubelet that knows at once that nothing listens resets the stream
+	// before it has accepted it: what it says of that is on the other one.
+	if said := c.complaint(); said != "" {
+		return nil, remoteError(where.port, said)
+	}
+	return nil, fmt.Errorf("open the data stream: %w", err)
 }
 
 const protocol = portforward.PortForwardProtocolV1Name
