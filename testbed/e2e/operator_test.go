@@ -116,17 +116,32 @@ func operate(t *testing.T) *operated {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(o.retire)
 	o.env = []string{"VAULT_ADDR=" + o.vault.Addr, "VAULT_TOKEN=" + token}
 	return o
 }
 
-// says writes the status that the operator would write.
-func (o *operated) says(renewed time.Time, life time.Duration, ready, message string) {
+// objects are the VaultDynamicSecrets of the namespace.
+func (o *operated) objects() dynamic.ResourceInterface {
 	o.t.Helper()
 	dyn, err := dynamic.NewForConfig(shared.bed.RESTConfig("admin"))
 	if err != nil {
 		o.t.Fatal(err)
 	}
+	return dyn.Resource(schema.GroupVersionResource{Group: "secrets.hashicorp.com", Version: "v1beta1", Resource: "vaultdynamicsecrets"}).Namespace("leased")
+}
+
+// retire takes the object away: credentials that end would be on the board of
+// tests that come later.
+func (o *operated) retire() {
+	if err := o.objects().Delete(context.WithoutCancel(o.t.Context()), "ledger-db", metav1.DeleteOptions{}); err != nil {
+		o.t.Error(err)
+	}
+}
+
+// says writes the status that the operator would write.
+func (o *operated) says(renewed time.Time, life time.Duration, ready, message string) {
+	o.t.Helper()
 	said, err := json.Marshal(message)
 	if err != nil {
 		o.t.Fatal(err)
@@ -134,8 +149,7 @@ func (o *operated) says(renewed time.Time, life time.Duration, ready, message st
 	body := fmt.Sprintf(`{"status":{"lastRenewalTime":%d,"secretLease":{"id":%q,"duration":%d,"renewable":true,"requestID":"x"},
   "vaultClientMeta":{"id":"","cacheKey":"x"},"conditions":[{"type":"Ready","status":%q,"reason":"SecretLeaseRenewal","message":%s,"lastTransitionTime":%q}]}}`,
 		renewed.Unix(), o.lease, int(life.Seconds()), ready, said, time.Now().UTC().Format(time.RFC3339))
-	objects := dyn.Resource(schema.GroupVersionResource{Group: "secrets.hashicorp.com", Version: "v1beta1", Resource: "vaultdynamicsecrets"}).Namespace("leased")
-	if _, err := objects.Patch(o.t.Context(), "ledger-db", types.MergePatchType, []byte(body), metav1.PatchOptions{}, "status"); err != nil {
+	if _, err := o.objects().Patch(o.t.Context(), "ledger-db", types.MergePatchType, []byte(body), metav1.PatchOptions{}, "status"); err != nil {
 		o.t.Fatal(err)
 	}
 }
