@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"midwatch/foreign"
+	"midwatch/k8s"
 	"midwatch/live"
 	"midwatch/secrets/ledger"
 	"midwatch/ui/pane"
@@ -238,6 +239,19 @@ func full(env *pane.Env, r row, w int) []widget.Rich {
 	return out
 }
 
+// shortHolder is who holds a lease as the board names workloads.
+func shortHolder(h *ledger.Holder) string {
+	if len(h.Workloads) == 0 {
+		return h.Text().String()
+	}
+	w := h.Workloads[0]
+	text := k8s.ShortKind(w.Kind) + "/" + w.Name
+	if n := len(h.Workloads); n > 1 {
+		text += fmt.Sprintf(" and %d more", n-1)
+	}
+	return text
+}
+
 // held says who holds the lease, and how that is known.
 func held(add func(name, value string), env *pane.Env, h *ledger.Holder) {
 	for i, w := range h.Workloads {
@@ -313,7 +327,7 @@ func columns() []widget.Column[row] {
 		{
 			ID: "holder", Title: "held by", Min: 22, Flex: 3, Optional: 2, Middle: true,
 			Cell: func(_ widget.Draw, r row) widget.Rich {
-				text := r.holder.Text().String()
+				text := shortHolder(&r.holder)
 				if text == "" {
 					return nil
 				}
