@@ -74,7 +74,11 @@ func newBetween(t *testing.T, backend string, names ...string) *between {
 		b.proxy.ErrorLog = log.New(os.NewFile(0, os.DevNull), "", 0)
 	}
 	b.Server = httptest.NewServer(b)
-	t.Cleanup(func() { b.CloseClientConnections(); b.Close() })
+	t.Cleanup(func() {
+		_ = b.Listener.Close() // first: a stream opened anew just now would hold up the end
+		b.CloseClientConnections()
+		b.Close()
+	})
 	return b
 }
 

@@ -94,6 +94,7 @@ func New(t testing.TB) *Account {
 	mux.HandleFunc("/api/v2/", a.serveAPI)
 	a.Server = httptest.NewServer(mux)
 	t.Cleanup(func() {
+		_ = a.Listener.Close() // first: a stream opened anew just now would hold up the end
 		a.CloseClientConnections()
 		a.Close()
 		a.mu.Lock()
