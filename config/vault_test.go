@@ -40,7 +40,7 @@ func TestVaultSettingsThatAreWrong(t *testing.T) {
 		"vault: {token: " + canary + "}":          "env:",
 		"vault: {token: {env: '" + canary + "'}}": "vault.token",
 		"vault: {secret: {env: A, file: /b}}":     "vault.secret",
-		"vault: {adress: 'https://typo.example'}": "adress",
+		"vault: {addr: 'https://typo.example'}":   "addr",
 	} {
 		_, err := parsed(t, text)
 		if err == nil || !strings.Contains(err.Error(), says) || strings.Contains(err.Error(), canary) {

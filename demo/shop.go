@@ -46,7 +46,7 @@ func fastapi() app {
 // fastapiBeats: the healthy service everything else is measured against.
 func fastapiBeats() []beat {
 	a := fastapi()
-	config := configMap("shop", "fastapi-config", map[string]string{"APP_NAME": "fastapi-service", "LOG_LEVEL": "INFO", "WORKERS": "2", "OTEL_ENDPOINT": "http://otel-collector:4317"})
+	config := configMap("fastapi-config", map[string]string{"APP_NAME": "fastapi-service", "LOG_LEVEL": "INFO", "WORKERS": "2", "OTEL_ENDPOINT": "http://otel-collector:4317"})
 	return []beat{
 		{34 * day, deployed(a, config, secret("shop", "fastapi-secrets", "database-url", "jwt-secret"), secret("shop", "api-tls", "tls.crt", "tls.key"))},
 		{34 * day, func(c *cluster) { c.create(a.tool, ingress(a), a.budget("2")) }},
@@ -126,15 +126,15 @@ func checkoutBeats() []beat {
 	}
 	return []beat{
 		{20 * day, deployed(a,
-			configMap("shop", "checkout-config-v47", map[string]string{"LOG_LEVEL": "INFO", "READYZ_CHECKS": "db,payments", "RETRY_MAX": "3"}),
+			configMap("checkout-config-v47", map[string]string{"LOG_LEVEL": "INFO", "READYZ_CHECKS": "db,payments", "RETRY_MAX": "3"}),
 			secret("shop", "checkout-secrets", "database-url"))},
 		{9 * day, released(a, "checkout:v2.7.0")},
 		{6 * day, func(c *cluster) {
-			c.create("growth-admin", configMap("shop", ExperimentsMap, map[string]string{"experiments.yaml": experimentsYAML}))
+			c.create("growth-admin", configMap(ExperimentsMap, map[string]string{"experiments.yaml": experimentsYAML}))
 		}},
 		{5 * day, released(a, "checkout:v2.7.3")},
 		{6 * time.Minute, func(c *cluster) {
-			c.create(a.tool, configMap("shop", "checkout-config-v48", map[string]string{"LOG_LEVEL": "INFO", "READYZ_CHECKS": "db,payments,express-pay", "RETRY_MAX": "1"}))
+			c.create(a.tool, configMap("checkout-config-v48", map[string]string{"LOG_LEVEL": "INFO", "READYZ_CHECKS": "db,payments,express-pay", "RETRY_MAX": "1"}))
 			change(c, a.tool, appsKind("deployments"), a.namespace, a.name, func(d *appsv1.Deployment) {
 				d.Annotations["kubernetes.io/change-cause"] = "helm upgrade checkout --version 2.8.0"
 				d.Spec.Template = v280.template()

@@ -2,6 +2,7 @@ package screenshots
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestSVGDrawsCellsWhereTheyStand(t *testing.T) {
 	}
 	dec := xml.NewDecoder(strings.NewReader(svg))
 	for {
-		if _, err := dec.Token(); err == io.EOF {
+		if _, err := dec.Token(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatalf("not well-formed: %v", err)

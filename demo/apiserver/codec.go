@@ -241,7 +241,7 @@ func respond(w http.ResponseWriter, code int, obj runtime.Object, media string) 
 // respondError writes an error as metav1.Status, always as JSON.
 func respondError(w http.ResponseWriter, err error) {
 	var status metav1.Status
-	if s, ok := err.(apierrors.APIStatus); ok { //nolint:errorlint // store errors are never wrapped
+	if s, ok := err.(apierrors.APIStatus); ok { // store errors are never wrapped
 		status = s.Status()
 	} else {
 		status = apierrors.NewInternalError(err).Status()

@@ -86,7 +86,7 @@ func TestPatchKinds(t *testing.T) {
 			func(d *appsv1.Deployment, err error) bool { return err == nil && *d.Spec.Replicas == 4 }},
 		{"json with a test that fails", `[{"op":"test","path":"/metadata/generation","value":1},{"op":"replace","path":"/spec/replicas","value":9}]`, types.JSONPatchType,
 			func(_ *appsv1.Deployment, err error) bool {
-				s, ok := err.(apierrors.APIStatus) //nolint:errorlint
+				s, ok := err.(apierrors.APIStatus)
 				return ok && s.Status().Code == 422 && s.Status().Message == "the server rejected our request due to an error in our request"
 			}},
 		{"json that is none", `{"op":"test"}`, types.JSONPatchType, func(_ *appsv1.Deployment, err error) bool { return apierrors.IsBadRequest(err) }},

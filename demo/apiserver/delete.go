@@ -45,8 +45,8 @@ func (s *Store) Delete(key Key, o DeleteOptions) (Object, bool, error) {
 		return nil, false, apierrors.NewConflict(key.Resource, key.Name, uidMismatch(o.UID, old.GetUID()))
 	}
 	if o.ResourceVersion != "" && o.ResourceVersion != old.GetResourceVersion() {
-		return nil, false, apierrors.NewConflict(key.Resource, key.Name, fmt.Errorf(
-			"Precondition failed: ResourceVersion in precondition: %v, ResourceVersion in object meta: %v", o.ResourceVersion, old.GetResourceVersion())) //nolint:staticcheck // upstream's text
+		return nil, false, apierrors.NewConflict(key.Resource, key.Name, fmt.Errorf( //nolint:staticcheck // upstream's text
+			"Precondition failed: ResourceVersion in precondition: %v, ResourceVersion in object meta: %v", o.ResourceVersion, old.GetResourceVersion()))
 	}
 	obj, gone := s.delete(b, old, o)
 	return obj, gone, nil

@@ -38,7 +38,7 @@ func TestFaults(t *testing.T) {
 		{"unavailable", apiserver.Unavailable(), apierrors.IsServiceUnavailable},
 		{"gone", apiserver.Gone(), apierrors.IsResourceExpired},
 		{"html", apiserver.HTML(502, "<html><body>Bad Gateway</body></html>"), func(err error) bool {
-			s, ok := err.(apierrors.APIStatus) //nolint:errorlint
+			s, ok := err.(apierrors.APIStatus)
 			return ok && s.Status().Code == 502
 		}},
 		{"html instead of a list", apiserver.HTML(200, "<html>log in</html>"), func(err error) bool { return err != nil }},

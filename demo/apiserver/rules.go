@@ -76,5 +76,5 @@ func (s *Server) forbidden(r *Request) error {
 		where = fmt.Sprintf("in the namespace %q", r.Namespace)
 	}
 	return apierrors.NewForbidden(r.GroupResource(), r.Name,
-		fmt.Errorf("User %q cannot %s resource %q in API group %q %s", s.opts.User.Name, r.Verb, resource, r.Group, where)) //nolint:staticcheck // upstream's text
+		fmt.Errorf("User %q cannot %s resource %q in API group %q %s", s.opts.User.Name, r.Verb, resource, r.Group, where)) // upstream's text
 }

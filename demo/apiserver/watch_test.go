@@ -57,7 +57,7 @@ func TestListPagesAreOneSnapshot(t *testing.T) {
 	}
 	f.Store().Compact()
 	_, err := pods.List(ctx(t), metav1.ListOptions{Limit: 3, Continue: first.Continue})
-	status, ok := err.(apierrors.APIStatus) //nolint:errorlint
+	status, ok := err.(apierrors.APIStatus)
 	if !ok || !apierrors.IsResourceExpired(err) || status.Status().Continue == "" {
 		t.Fatalf("page after compaction: %v", err)
 	}
@@ -278,7 +278,7 @@ func TestLogs(t *testing.T) {
 		if err != nil {
 			return "", err
 		}
-		defer r.Close()
+		defer func() { _ = r.Close() }() // only read from
 		b, err := io.ReadAll(r)
 		return string(b), err
 	}
@@ -298,7 +298,7 @@ func TestLogs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stream.Close()
+	defer func() { _ = stream.Close() }() // only read from
 	lines := bufio.NewScanner(stream)
 	for _, want := range []string{"03:12", "03:13", "03:14"} {
 		if !lines.Scan() || !strings.HasSuffix(lines.Text(), want) {

@@ -50,7 +50,7 @@ type container struct {
 }
 
 // run takes the container through every stage that is over, and returns when the next one will be.
-func (m *Manager) run(pod *corev1.Pod, st *podState, c *container) time.Time {
+func (m *Manager) run(pod *corev1.Pod, c *container) time.Time {
 	for range 16 { // more stages at one instant would be a bug
 		if c.due.IsZero() || c.due.After(m.now) {
 			return c.due
@@ -183,7 +183,7 @@ func (m *Manager) restart(pod *corev1.Pod, c *container, b Behaviour) {
 	m.beginCreation(pod, c, b)
 }
 
-func (c *container) status(pod *corev1.Pod) corev1.ContainerStatus {
+func (c *container) status() corev1.ContainerStatus {
 	started := c.started
 	s := corev1.ContainerStatus{
 		Name: c.spec.Name, Image: c.spec.Image, Ready: c.ready, Started: &started, RestartCount: c.restarts, ContainerID: c.id,

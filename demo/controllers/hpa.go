@@ -106,7 +106,8 @@ func (m *Manager) reconcile(a *autoscaler) {
 	s.CurrentReplicas = a.target.Status.Replicas
 	m.setHPA(a, autoscalingv2.AbleToScale, corev1.ConditionTrue, "SucceededGetScale", "the HPA controller was able to get the target's current scale")
 	lo, hi := ptr.Deref(a.hpa.Spec.MinReplicas, 1), a.hpa.Spec.MaxReplicas
-	desired, why := a.current, ""
+	var desired int32
+	var why string
 	switch {
 	case a.current == 0 && lo != 0:
 		m.setHPA(a, autoscalingv2.ScalingActive, corev1.ConditionFalse, "ScalingDisabled", "scaling is disabled since the replica count of the target is zero")

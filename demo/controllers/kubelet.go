@@ -51,7 +51,7 @@ func (m *Manager) syncPod(it item) time.Time {
 	if !m.now.Before(st.sandboxAt) {
 		next = time.Time{}
 		for _, c := range st.containers {
-			next = earliest(next, m.run(pod, st, c))
+			next = earliest(next, m.run(pod, c))
 		}
 	}
 	m.writePodStatus(pod, st)
@@ -157,7 +157,7 @@ func (m *Manager) writePodStatus(pod *corev1.Pod, st *podState) {
 	var unready []string
 	ran := true
 	for _, c := range st.containers {
-		status := c.status(pod)
+		status := c.status()
 		s.ContainerStatuses = append(s.ContainerStatuses, status)
 		if !status.Ready {
 			unready = append(unready, c.spec.Name)

@@ -233,19 +233,19 @@ func explainStatus(err error, where *OpenError) (Problem, bool) {
 		return Problem{}, false
 	}
 	s := status.Status()
-	switch {
-	case s.Code == http.StatusUnauthorized:
+	switch s.Code {
+	case http.StatusUnauthorized:
 		return unauthorized(where), true
-	case s.Code == http.StatusForbidden:
+	case http.StatusForbidden:
 		return Problem{
 			Kind: KindForbidden, What: "forbidden", Why: denied(s.Message),
 			Next: "Ask for the right, or narrow the view: -n NAMESPACE, --context, --as.",
 		}, true
-	case s.Code == http.StatusTooManyRequests:
+	case http.StatusTooManyRequests:
 		return Problem{Kind: KindBusy, What: "the API server is too busy (HTTP 429)", Why: saidNothingNew(s), Next: retry(s)}, true
-	case s.Code == http.StatusServiceUnavailable, s.Code == http.StatusGatewayTimeout:
+	case http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		return Problem{Kind: KindBusy, What: fmt.Sprintf("the API server cannot answer now (HTTP %d)", s.Code), Why: saidNothingNew(s), Next: retry(s)}, true
-	case s.Code == http.StatusNotFound:
+	case http.StatusNotFound:
 		return Problem{Kind: KindNotFound, What: firstLine(s.Message)}, true
 	}
 	return Problem{What: firstLine(s.Message)}, true

@@ -85,7 +85,7 @@ func TestEachFailureHasItsOwnWords(t *testing.T) {
 			[]string{"is not a Kubernetes API server", `"Sign in"`, "login page"},
 		},
 		{"a proxy's error page", page(502, "<html><body><h1>502 Bad Gateway</h1></body></html>"), connect.KindUnreachable, []string{"proxy", "502 Bad Gateway"}},
-		{"a hostile title", page(200, "<title>\x1b[2J‮evil</title>"), connect.KindNotKubernetes, []string{"␛[2J⟨U+202E⟩evil"}},
+		{"a hostile title", page(200, "<title>\x1b[2J\u202eevil</title>"), connect.KindNotKubernetes, []string{"␛[2J⟨U+202E⟩evil"}},
 		{
 			"a redirect to a portal", func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path != "/portal" {

@@ -186,15 +186,7 @@ func (t *Taker) once(ctx context.Context, client *http.Client, target Target, f 
 	}
 	defer func() { _ = resp.Body.Close() }() // only read from
 	if resp.StatusCode != http.StatusOK {
-		said, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // as much as there is
-		if resp.StatusCode == http.StatusInternalServerError && bytes.Contains(said, []byte("already")) {
-			return nil, fail(Busy, "", "%s", firstLine(said))
-		}
-		e := status(resp.StatusCode, said, f.Endpoint)
-		if req.Kind == Wall && e.Cause == NoKind {
-			e.Next = "the program has to serve fgprof.Handler() at /debug/fgprof for it"
-		}
-		return nil, e
+		return nil, refusal(resp, f.Endpoint, req.Kind)
 	}
 	raw, broke := t.read(resp.Body, w)
 	if late := errors.Is(context.Cause(ctx), errLate); ctx.Err() != nil && (!late || len(raw) == 0) {
@@ -223,6 +215,19 @@ func (t *Taker) once(ctx context.Context, client *http.Client, target Target, f 
 		p.Time = at
 	}
 	return &Profile{Profile: p, Raw: raw, Target: target, Req: req, At: at}, nil
+}
+
+// refusal is why an endpoint did not answer with a profile.
+func refusal(resp *http.Response, at Endpoint, k Kind) *Error {
+	said, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10)) // as much as there is
+	if resp.StatusCode == http.StatusInternalServerError && bytes.Contains(said, []byte("already")) {
+		return fail(Busy, "", "%s", firstLine(said))
+	}
+	e := status(resp.StatusCode, said, at)
+	if k == Wall && e.Cause == NoKind {
+		e.Next = "the program has to serve fgprof.Handler() at /debug/fgprof for it"
+	}
+	return e
 }
 
 func (t *Taker) limit() int64 {

@@ -17,7 +17,8 @@ func Age(d time.Duration) string {
 // bytes on somebody's slow link.
 func AgeFor(d time.Duration) (text string, until time.Duration) {
 	const day = 24 * time.Hour
-	step, format := time.Duration(0), func(time.Duration) string { return "" }
+	var step time.Duration
+	var format func(time.Duration) string
 	switch d = max(d, 0); {
 	case d < time.Minute:
 		step, format = 5*time.Second, func(d time.Duration) string { return fmt.Sprintf("%ds", d/time.Second) }
