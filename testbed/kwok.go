@@ -102,8 +102,11 @@ options:
 // say how exec and logs are answered.
 func (b *Bed) applyKwokObjects(ctx context.Context) error {
 	crds, err := filepath.Glob(filepath.Join(b.binaries.KwokDir, "kustomize", "crd", "bases", "*.yaml"))
-	if err != nil || len(crds) == 0 {
-		return fmt.Errorf("find kwok's CRDs in %s: none there (%v)", b.binaries.KwokDir, err)
+	if err != nil {
+		return fmt.Errorf("find kwok's CRDs in %s: %w", b.binaries.KwokDir, err)
+	}
+	if len(crds) == 0 {
+		return fmt.Errorf("find kwok's CRDs in %s: none there", b.binaries.KwokDir)
 	}
 	docs, err := readAll(crds...)
 	if err != nil {

@@ -167,7 +167,7 @@ func (b *Bed) startMetrics(ctx context.Context) error {
 	}
 	m := &Metrics{client: b.client}
 	m.server = &http.Server{Handler: m.handler(), ReadHeaderTimeout: 10 * time.Second}
-	go m.server.ServeTLS(listener, certFile, keyFile) //nolint:errcheck // ends with stop
+	go m.server.ServeTLS(listener, certFile, keyFile) // ends with stop
 	b.Metrics = m
 
 	port := listener.Addr().(*net.TCPAddr).Port

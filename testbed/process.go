@@ -84,7 +84,7 @@ func (l *launcher) startAs(dir, name string, user *syscall.Credential, path stri
 func (p *process) alive() error {
 	select {
 	case <-p.exited:
-		return fmt.Errorf("%s exited (%v); the end of %s:\n%s", p.name, p.waitErr, p.logPath, p.tail())
+		return fmt.Errorf("%s exited (%w); the end of %s:\n%s", p.name, p.waitErr, p.logPath, p.tail())
 	default:
 		return nil
 	}

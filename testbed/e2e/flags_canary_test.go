@@ -163,7 +163,7 @@ func (l *leaks) console(where, waitFor string, env ...string) {
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	defer s.Close() //nolint:errcheck // it has ended
+	defer s.Close() // it has ended
 	c := &console{s, l.t}
 	begun := c.Mark()
 	c.see(30*time.Second, "READ-ONLY")

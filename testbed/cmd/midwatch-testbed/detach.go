@@ -58,7 +58,7 @@ func detach(ctx context.Context, dir string, out io.Writer) error {
 		select {
 		case err := <-exited:
 			text, _ := os.ReadFile(logPath)
-			return fmt.Errorf("the cluster did not start (%v):\n%s", err, text)
+			return fmt.Errorf("the cluster did not start (%w):\n%s", err, text)
 		case <-ctx.Done():
 			return errors.Join(errors.New("interrupted"), cmd.Process.Signal(syscall.SIGTERM))
 		case <-ticker.C:

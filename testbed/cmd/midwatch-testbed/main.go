@@ -45,7 +45,7 @@ func main() {
 
 func run(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) == 0 {
-		return errors.New("no command given\n\n" + usage)
+		return errors.New("no command given\n\n" + usage) //nolint:staticcheck // what is printed as a page
 	}
 	switch args[0] {
 	case "up":

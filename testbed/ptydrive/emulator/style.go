@@ -25,9 +25,10 @@ func (s Style) apply(params ansi.Params) Style {
 		case n == 38 || n == 48 || n == 58:
 			colour, used := parseColour(params[i:])
 			i += used
-			if n == 38 {
+			switch n {
+			case 38:
 				s.Foreground = colour
-			} else if n == 48 {
+			case 48:
 				s.Background = colour
 			}
 		case n == 4 && params[i].HasMore(): // 4:0 is off, 4:3 a curly line
