@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"os"
@@ -221,7 +222,9 @@ func (c *console) idle(t *testing.T, d time.Duration) (cpu, bytesPerSecond float
 	return float64(c.cpu(t)-before) / float64(d), float64(c.Bytes(mark)) / d.Seconds()
 }
 
-// keys moves the selection n times and times each until the screen changed.
+// keys moves the selection n times and times each until a whole frame has been
+// written that was begun after the key: the end of the frame before would send
+// the next key too early, and two moves that cancel each other draw nothing.
 func (c *console) keys(t *testing.T, n int) []time.Duration {
 	t.Helper()
 	var took []time.Duration
@@ -235,12 +238,19 @@ func (c *console) keys(t *testing.T, n int) []time.Duration {
 		if err := c.Send(key); err != nil {
 			t.Fatal(err)
 		}
-		for c.Bytes(mark) == 0 && time.Since(begun) < 2*time.Second {
+		for !frameIn(c.Raw(mark)) && time.Since(begun) < 2*time.Second {
 			time.Sleep(200 * time.Microsecond) // finer than what is measured
 		}
 		took = append(took, time.Since(begun))
 	}
 	return took
+}
+
+// frameIn reports whether output holds a whole synchronized update
+// (private mode 2026), which each frame is.
+func frameIn(output []byte) bool {
+	_, begun, ok := bytes.Cut(output, []byte("\x1b[?2026h"))
+	return ok && bytes.Contains(begun, []byte("\x1b[?2026l"))
 }
 
 // churn deletes pods all over the cluster, about twenty a second, until

@@ -39,6 +39,7 @@ type Model struct {
 	quitting bool
 	clip     clipboard
 	crash    *Crash
+	pacing   *pacing // nil without a terminal
 
 	// The screen.
 	size     pane.Rect
@@ -112,6 +113,7 @@ func (m *Model) Update(msg tea.Msg) (model tea.Model, cmd tea.Cmd) {
 			model, cmd = m, tea.Quit
 		}
 	}()
+	m.pacing.wake()
 	m.now = m.clock.Now()
 	for _, handle := range m.handlers {
 		c, done := handle(m, msg)

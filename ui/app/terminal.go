@@ -15,11 +15,6 @@ import (
 	"github.com/charmbracelet/x/ansi"
 )
 
-// framesPerSecond is how often at most the screen is written: a key waits for
-// the next of these moments, 13 ms at most. The renderer wakes up that often
-// also while nothing happens, which is most of what an idle console costs.
-const framesPerSecond = 75
-
 // Terminal is where the console is shown.
 type Terminal struct {
 	In  io.Reader
@@ -77,6 +72,8 @@ func Run(ctx context.Context, opts Options, t Terminal) error {
 		program = append(program, tea.WithColorProfile(p))
 	}
 	p := tea.NewProgram(m, program...)
+	m.pacing = newPacing(p)
+	defer m.pacing.stop()
 	// SIGHUP and SIGTERM end ctx; quitting like a key press restores the screen.
 	stop := context.AfterFunc(ctx, p.Quit)
 	defer stop()
