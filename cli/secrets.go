@@ -100,25 +100,6 @@ func (a *invocation) secrets(cmd *cobra.Command, output, target string, keep fun
 	})
 }
 
-// withSession opens the session the flags ask for, for as long as f takes.
-func (a *invocation) withSession(ctx context.Context, f func(s *app.Session) error) error {
-	settings, err := a.settings()
-	if err != nil {
-		return err
-	}
-	w, err := a.open(settings, nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	s, err := a.first(ctx, w)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	return f(s)
-}
-
 // readSecrets reads the secrets of workloads, a few at a time, the worst
 // first, and what went wrong, each thing once.
 func (a *invocation) readSecrets(ctx context.Context, s *app.Session, workloads []*k8s.Workload) (rows []report.Secret, troubles []string) {

@@ -119,3 +119,22 @@ func (a *invocation) journalFile(settings config.Config) (path string, done func
 	}
 	return filepath.Join(dir, "journal.jsonl"), func() { _ = os.RemoveAll(dir) }, nil
 }
+
+// withSession opens the session the flags ask for, for as long as f takes.
+func (a *invocation) withSession(ctx context.Context, f func(s *app.Session) error) error {
+	settings, err := a.settings()
+	if err != nil {
+		return err
+	}
+	w, err := a.open(settings, nil)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	s, err := a.first(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	return f(s)
+}

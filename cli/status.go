@@ -11,6 +11,7 @@ import (
 
 	"midwatch/k8s"
 	"midwatch/report"
+	"midwatch/ui/app"
 )
 
 // statusWithin bounds one `midwatch status`, from the first byte to the last.
@@ -46,20 +47,11 @@ func (a *invocation) statusCommand() *cobra.Command {
 }
 
 func (a *invocation) status(ctx context.Context, target, output string) error {
-	settings, err := a.settings()
-	if err != nil {
-		return err
-	}
-	w, err := a.open(settings, nil)
-	if err != nil {
-		return err
-	}
-	defer w.close()
-	s, err := a.first(ctx, w)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
+	return a.withSession(ctx, func(s *app.Session) error { return a.printStatus(ctx, s, target, output) })
+}
+
+// printStatus judges once and writes what TARGET names of it.
+func (a *invocation) printStatus(ctx context.Context, s *app.Session, target, output string) error {
 	board, sources, err := s.Watch.Once(ctx)
 	if err != nil {
 		return err

@@ -2,9 +2,7 @@ package kvpane
 
 import (
 	"context"
-	"errors"
 	"strconv"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -67,19 +65,13 @@ type Pane struct {
 	table *widget.Table[row]
 
 	conn   *desk.Connection
-	failed *failure
+	failed *vault.Failure
 	busy   string
 	here   place
 	back   []place
 	keys   *comparison
 	secret *revealed
 	filter widget.Filter
-}
-
-type failure struct {
-	kind vault.Kind
-	text string
-	next string
 }
 
 var (
@@ -132,7 +124,7 @@ func (p *Pane) Conceal() bool {
 func (p *Pane) Start(env *pane.Env) tea.Cmd {
 	p.env = env
 	if !p.desk.Configured() {
-		p.failed = explain(&vault.Error{Kind: vault.KindAbsent})
+		p.failed = vault.Explain(&vault.Error{Kind: vault.KindAbsent})
 		return nil
 	}
 	return p.mounts(false)
@@ -177,9 +169,9 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		p.busy = ""
 		return pane.Send(pane.ConfirmMsg{Plan: msg.plan})
 	case failedMsg:
-		p.busy, p.failed = "", explain(msg.err)
+		p.busy, p.failed = "", vault.Explain(msg.err)
 	case pane.FailedMsg:
-		p.busy, p.failed = "", explain(msg.Err)
+		p.busy, p.failed = "", vault.Explain(msg.Err)
 	case pane.RefreshMsg:
 		return p.readAgain()
 	case pane.WroteMsg:
@@ -197,15 +189,6 @@ func (p *Pane) wrote(msg pane.WroteMsg) tea.Cmd {
 		return nil
 	}
 	return p.openSecret(m.Path, false)
-}
-
-func explain(err error) *failure {
-	var failed *vault.Error
-	if errors.As(err, &failed) {
-		return &failure{kind: failed.Kind, text: failed.Error(), next: failed.Next()}
-	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return &failure{text: foreign.CleanN(line, 400).String()}
 }
 
 func (p *Pane) arrive(msg placeMsg) {

@@ -78,27 +78,19 @@ func (p *Pane) head(env *pane.Env, w int) []widget.Rich {
 		head = append(head, r)
 	}
 	if p.failed != nil && len(p.here.rows) > 0 {
-		head = append(head, p.failed.lines(env, w)...)
+		head = append(head, failure(env, p.failed, w)...)
 	}
 	return head
 }
 
-func (f *failure) lines(env *pane.Env, w int) []widget.Rich {
-	sev := live.Fail
-	if f.kind == vault.KindForbidden || f.kind == vault.KindRateLimited || f.kind == "" {
-		sev = live.Warn
-	}
-	out := widget.Say(theme.Severity(sev), env.Styles.Sign(sev)+" "+f.text).Wrap(max(w, 1), 2)
-	if f.next != "" {
-		out = append(out, widget.Say(theme.Muted, f.next).Wrap(max(w, 1), 0)...)
-	}
-	return out
+func failure(env *pane.Env, f *vault.Failure, w int) []widget.Rich {
+	return widget.Trouble(env.Styles, f.Severity(), f.Text, f.Next, w)
 }
 
 func (p *Pane) empty(env *pane.Env, w int) []widget.Rich {
 	switch {
 	case p.failed != nil:
-		return p.failed.lines(env, w)
+		return failure(env, p.failed, w)
 	case p.conn == nil:
 		return []widget.Rich{widget.Say(theme.Info, env.Styles.Sign(live.Info)+" connecting to Vault")}
 	case len(p.here.rows) > 0:

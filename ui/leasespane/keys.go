@@ -109,7 +109,7 @@ func (p *Pane) leaseBindings() []bind.Binding {
 func (p *Pane) offline() string {
 	switch {
 	case p.conn == nil && p.failed != nil:
-		return p.failed.text
+		return p.failed.Text
 	case p.conn == nil:
 		return "not connected yet"
 	}

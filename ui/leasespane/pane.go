@@ -2,10 +2,8 @@ package leasespane
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	tea "charm.land/bubbletea/v2"
@@ -61,21 +59,14 @@ type Pane struct {
 	table *widget.Table[row]
 
 	conn   *desk.Connection
-	failed *failure // of the last attempt
-	busy   string   // what is being read
+	failed *vault.Failure // of the last attempt
+	busy   string         // what is being read
 	shown  view
 	back   []view // the levels above
 	rows   []row
 	filter widget.Filter
 	detail bool
 	rights bool
-}
-
-// failure is an error in words.
-type failure struct {
-	kind vault.Kind
-	text string
-	next string
 }
 
 var (
@@ -116,7 +107,7 @@ func (p *Pane) Topics() []live.Topic { return nil }
 func (p *Pane) Start(env *pane.Env) tea.Cmd {
 	p.env = env
 	if !p.desk.Configured() {
-		p.failed = explain(&vault.Error{Kind: vault.KindAbsent})
+		p.failed = vault.Explain(&vault.Error{Kind: vault.KindAbsent})
 		return nil
 	}
 	return p.connect(false)
@@ -198,24 +189,15 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		p.busy = ""
 		return pane.Send(pane.ConfirmMsg{Plan: msg.plan})
 	case failedMsg:
-		p.busy, p.failed = "", explain(msg.err)
+		p.busy, p.failed = "", vault.Explain(msg.err)
 	case pane.FailedMsg:
-		p.busy, p.failed = "", explain(msg.Err)
+		p.busy, p.failed = "", vault.Explain(msg.Err)
 	case pane.RefreshMsg:
 		return p.readAgain()
 	case tea.KeyPressMsg:
 		return pane.Press(p, msg)
 	}
 	return nil
-}
-
-func explain(err error) *failure {
-	var failed *vault.Error
-	if errors.As(err, &failed) {
-		return &failure{kind: failed.Kind, text: failed.Error(), next: failed.Next()}
-	}
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return &failure{text: foreign.CleanN(line, 400).String()}
 }
 
 func (p *Pane) connected(msg connectedMsg) {

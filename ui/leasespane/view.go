@@ -42,7 +42,7 @@ func (p *Pane) head(env *pane.Env, w int) []widget.Rich {
 		head = append(head, line)
 	}
 	if p.failed != nil && len(p.rows) > 0 {
-		head = append(head, p.failed.lines(env, w)...)
+		head = append(head, failure(env, p.failed, w)...)
 	}
 	return head
 }
@@ -127,23 +127,15 @@ func (p *Pane) where(env *pane.Env) widget.Rich {
 	return line.Rich()
 }
 
-func (f *failure) lines(env *pane.Env, w int) []widget.Rich {
-	sev := live.Fail
-	if f.kind == vault.KindForbidden || f.kind == vault.KindRateLimited {
-		sev = live.Warn
-	}
-	out := widget.Say(theme.Severity(sev), env.Styles.Sign(sev)+" "+f.text).Wrap(max(w, 1), 2)
-	if f.next != "" {
-		out = append(out, widget.Say(theme.Muted, f.next).Wrap(max(w, 1), 0)...)
-	}
-	return out
+func failure(env *pane.Env, f *vault.Failure, w int) []widget.Rich {
+	return widget.Trouble(env.Styles, f.Severity(), f.Text, f.Next, w)
 }
 
 // empty is what stands where there are no rows, and why there are none.
 func (p *Pane) empty(env *pane.Env, w int) []widget.Rich {
 	switch {
 	case p.failed != nil:
-		return p.failed.lines(env, w)
+		return failure(env, p.failed, w)
 	case p.conn == nil:
 		return []widget.Rich{widget.Say(theme.Info, env.Styles.Sign(live.Info)+" connecting to Vault")}
 	case len(p.rows) > 0:
@@ -171,7 +163,7 @@ func (p *Pane) below(env *pane.Env, w int) []widget.Rich {
 			out = append(out, p.histogram(env, f)...)
 		}
 		for _, err := range f.Notes {
-			out = append(out, explain(err).lines(env, w)...)
+			out = append(out, failure(env, vault.Explain(err), w)...)
 		}
 	}
 	return out
