@@ -78,8 +78,8 @@ func TestTheHeaderAlwaysSaysWhereAndHow(t *testing.T) {
 func TestKeysMoveBetweenPanes(t *testing.T) {
 	r := newRig(t)
 	d := r.start(80, 24)
-	d.Press("2").See("2 rollout checkout").Press("tab").See("3 pods checkout").Press("shift+tab", "shift+tab").See("1 board ")
-	d.Press("shift+tab").See("4 events ")
+	d.Press("2").See("[2] rollout checkout").Press("tab").See("[3] pods checkout").Press("shift+tab", "shift+tab").See("[1] board ")
+	d.Press("shift+tab").See("[4] events ")
 	d.Press("esc").See("cart")
 	d.Resize(200, 50).Press("z").NotSee("rollout").Press("z").See("rollout checkout")
 }
@@ -99,18 +99,18 @@ func TestOpenedPanesLieOnAStack(t *testing.T) {
 	r := newRig(t)
 	d := r.start(80, 24).Press("l").See("logs-1 checkout", "esc back")
 	logs := r.panes[len(r.panes)-1]
-	d.Press("esc").See("1 board")
+	d.Press("esc").See("[1] board")
 	if !logs.closed {
 		t.Error("the pane was not closed")
 	}
-	d.Press("l", "l").Press("esc").See("1 board")
+	d.Press("l", "l").Press("esc").See("[1] board")
 	for range 30 {
 		d.Press("l")
 	}
 	if n := len(r.panes); n < 5 {
 		t.Errorf("%d panes", n)
 	}
-	d.Press("1").See("1 board")
+	d.Press("1").See("[1] board")
 	for _, p := range r.panes[4:] {
 		if !p.closed {
 			t.Errorf("%s is hidden and not closed", p.id)
@@ -120,10 +120,10 @@ func TestOpenedPanesLieOnAStack(t *testing.T) {
 
 func TestAPaneOnTopStaysReachableWhenTheTerminalShrinks(t *testing.T) {
 	r := newRig(t)
-	d := r.start(200, 50).Press("l", "1").See("1 board", "logs-1 checkout")
+	d := r.start(200, 50).Press("l", "1").See("[1] board", "logs-1 checkout")
 	d.Press("j").See("logs-1 checkout")
-	d.Resize(80, 24).Idle().See("logs-1 checkout").NotSee("1 board")
-	d.Press("esc").See("1 board")
+	d.Resize(80, 24).Idle().See("logs-1 checkout").NotSee("[1] board")
+	d.Press("esc").See("[1] board")
 }
 
 func TestAddressedResultsArriveOnce(t *testing.T) {

@@ -14,9 +14,9 @@ func TestPanesOfOnePlaceAreTabs(t *testing.T) {
 		w, h int
 		see  []string // what the first two title lines hold
 	}{
-		{200, 50, []string{"1 board", "2 rollout checkout", "5 probes", "6 hpa"}},
-		{120, 40, []string{"1 board", "2 rollout checkout", "5 probes", "6 hpa"}},
-		{40, 12, []string{"1 board", " 2 ", " 3 ", " 6 "}},
+		{200, 50, []string{"[1] board", "[2] rollout checkout", "[5] probes", "[6] hpa"}},
+		{120, 40, []string{"[1] board", "[2] rollout checkout", "[5] probes", "[6] hpa"}},
+		{40, 12, []string{"[1] board", " 2 ", " 3 ", " 6 "}},
 	} {
 		r := newRig(t)
 		r.opts.Panes = append(r.opts.Panes, r.more()...)
@@ -28,7 +28,7 @@ func TestPanesOfOnePlaceAreTabs(t *testing.T) {
 			}
 		}
 		d.Press("6")
-		if top := strings.Join(strings.Split(d.Plain(), "\n")[:3], "\n"); !strings.Contains(top, "6 hpa checkout") {
+		if top := strings.Join(strings.Split(d.Plain(), "\n")[:3], "\n"); !strings.Contains(top, "[6] hpa checkout") {
 			t.Errorf("at %dx%d 6 does not bring the pane up:\n%s", c.w, c.h, top)
 		}
 	}

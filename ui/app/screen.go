@@ -58,8 +58,10 @@ func (m *Model) tooSmall() string {
 		return ""
 	}
 	text := fmt.Sprintf("midwatch needs %dx%d, this is %dx%d", minWidth, minHeight, w, h)
-	if ansi.StringWidth(text) > w {
-		text = fmt.Sprintf("%dx%d!", minWidth, minHeight)
+	for _, shorter := range []string{fmt.Sprintf("needs %dx%d, is %dx%d", minWidth, minHeight, w, h), fmt.Sprintf("%dx%d!", minWidth, minHeight)} {
+		if ansi.StringWidth(text) > w {
+			text = shorter
+		}
 	}
 	lines := make([]string, h)
 	for i := range lines {
@@ -192,7 +194,8 @@ func (m *Model) tab(t *tile, shown, focused bool, words int) widget.Rich {
 	case !shown && words < allWords:
 		return widget.Rich{{Token: theme.Accent, Text: fmt.Sprintf(" %d ", t.number)}}
 	}
-	return widget.Rich{{Token: theme.Accent, Text: fmt.Sprintf(" %d", t.number)}, {Token: token, Text: " " + name + " "}}
+	// In brackets: "4 warnings" would count them.
+	return widget.Rich{{Token: theme.Accent, Text: fmt.Sprintf(" [%d]", t.number)}, {Token: token, Text: " " + name + " "}}
 }
 
 // footer is the line being typed, what is on its way, or the keys of the

@@ -267,7 +267,7 @@ func (p *Pane) pick() tea.Cmd {
 		items = append(items, pane.PickItem{Title: c.Key.String()})
 	}
 	return pane.Send(pane.PickMsg{
-		Title: fmt.Sprintf("Reveal which key of version %d for %d s? It is audited as a read; recorders see the screen", keys.version, int(shownFor.Seconds())),
+		Title: fmt.Sprintf("Reveal which key of version %d for %d s? It is audited; recorders see it", keys.version, int(shownFor.Seconds())),
 		Items: items,
 		Done:  func(i int) tea.Cmd { return p.revealKey(keys.version, keys.changes[i].Key) },
 	})

@@ -54,7 +54,7 @@ func (p *Pane) head(env *pane.Env, w int) []widget.Rich {
 		line.Add(theme.Chip, "/"+p.filter.String())
 	}
 	if m := p.here.meta; m != nil {
-		line.Add(theme.Text, fmt.Sprintf("%d versions kept", len(m.Versions)))
+		line.Add(theme.Text, kept(len(m.Versions)))
 		if m.CASRequired {
 			line.Add(theme.Muted, "writes need check-and-set")
 		}
@@ -239,4 +239,12 @@ func columns() []widget.Column[row] {
 			},
 		},
 	}
+}
+
+// kept counts versions.
+func kept(n int) string {
+	if n == 1 {
+		return "1 version kept"
+	}
+	return fmt.Sprintf("%d versions kept", n)
 }
