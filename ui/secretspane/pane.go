@@ -51,6 +51,7 @@ type Pane struct {
 	table *widget.Table[*secrets.Row]
 
 	viewed   bool
+	away     bool // the workload's snapshot is not what is there now
 	workload *k8s.Workload
 	pods     string // which pods there were when it was read
 	report   *read.Report
@@ -110,7 +111,7 @@ func (p *Pane) SetTarget(env *pane.Env, ref k8s.Ref) tea.Cmd {
 	if ref.Key() == p.ref.Key() {
 		return nil
 	}
-	p.ref, p.workload, p.report, p.err, p.reading, p.pods, p.readFor = ref, nil, nil, "", false, "", ""
+	p.ref, p.workload, p.report, p.err, p.reading, p.pods, p.readFor, p.away = ref, nil, nil, "", false, "", "", false
 	env.Tasks.Cancel(p.id, "read")
 	p.table.SetRows(nil)
 	p.table.Reset()
@@ -145,9 +146,8 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 	}
 	switch msg := msg.(type) {
 	case live.Batch:
-		if d, ok := msg[p.topic()].Value.(*watch.Detail); ok {
-			p.workload, p.pods = d.Workload, generation(d.Pods)
-			return p.readOnce()
+		if s, ok := msg[p.topic()]; ok {
+			return p.follow(s)
 		}
 	case reportMsg:
 		return p.take(msg)
@@ -162,6 +162,23 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 		return msg.Toast()
 	}
 	return nil
+}
+
+// follow takes what is new of the workload. A read that failed while the
+// cluster was away is made again when it is back.
+func (p *Pane) follow(s live.Snapshot) tea.Cmd {
+	missed := p.away && s.State == live.Ready && p.err != ""
+	p.away = s.State != live.Ready
+	if d, ok := s.Value.(*watch.Detail); ok {
+		p.workload, p.pods = d.Workload, generation(d.Pods)
+	}
+	if missed {
+		p.err = ""
+		if p.viewed {
+			return p.readAgain(0)
+		}
+	}
+	return p.readOnce()
 }
 
 // generation names the running containers of the pods: it changes when one is

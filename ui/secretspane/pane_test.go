@@ -154,6 +154,28 @@ func TestReadsOnlyWhileViewedAndWhenPodsChange(t *testing.T) {
 	}
 }
 
+func TestReadsAgainWhenTheClusterIsBack(t *testing.T) {
+	b, s := show(t)
+	topic := live.Topic{Name: watch.TopicWorkload, Key: target().Key()}
+	feed := func(state live.State) {
+		b.Feed(live.Snapshot{Topic: topic, State: state, Value: panetest.CheckoutDetail()})
+	}
+	feed(live.Ready)
+	s.err = errors.New("read the secrets of Deployment shop/checkout: connection refused")
+	feed(live.Unreachable)
+	b.Press("R")
+	reads := s.reads
+	feed(live.Unreachable)
+	if s.reads != reads {
+		t.Error("read again while the cluster is away")
+	}
+	s.err = nil
+	feed(live.Ready)
+	if s.reads != reads+1 || strings.Contains(b.Plain(120, 40), "connection refused") {
+		t.Errorf("%d reads after the cluster came back, want 1:\n%s", s.reads-reads, b.Plain(120, 40))
+	}
+}
+
 func TestKeysOpenAndSync(t *testing.T) {
 	b, s := show(t)
 	b.Press("y")

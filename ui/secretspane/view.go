@@ -25,7 +25,7 @@ func (p *Pane) View(env *pane.Env, r pane.Rect) string {
 		room := max(0, r.H-len(head)-min(p.table.Len()+1, max(2, (r.H-len(head))/2)))
 		detail = detail[:min(len(detail), room)]
 	}
-	p.table.Empty = p.empty(env)
+	p.table.Empty = p.empty(env, r.W)
 	return widget.Stack(
 		widget.Lines(st, head, r.W, len(head)),
 		p.table.View(env.Draw(pane.Rect{W: r.W, H: r.H - len(head) - len(detail)})),
@@ -62,13 +62,13 @@ func (p *Pane) head(env *pane.Env) []widget.Rich {
 }
 
 // empty is what stands where there are no rows, and why.
-func (p *Pane) empty(env *pane.Env) []widget.Rich {
+func (p *Pane) empty(env *pane.Env, w int) []widget.Rich {
 	st := env.Styles
 	switch {
 	case p.ref.IsZero():
 		return []widget.Rich{widget.Say(theme.Muted, "No workload is selected.")}
 	case p.err != "":
-		return []widget.Rich{widget.Say(theme.Fail, st.Sign(live.Fail)+" "+p.err.String()), widget.Say(theme.Muted, "R tries again.")}
+		return widget.Trouble(st, live.Fail, p.err.String(), "R tries again.", w)
 	case p.report == nil:
 		return []widget.Rich{widget.Say(theme.Info, st.Sign(live.Info)+" reading the secrets of "+p.ref.String())}
 	case len(p.report.Rows) > 0:
