@@ -137,13 +137,15 @@ func (p *Pane) take(batch live.Batch) tea.Cmd {
 	if !ok {
 		return nil
 	}
+	// A read that failed while the cluster was away is made again when it is back.
+	missed := p.err != "" && p.snapshot.State != live.Ready && s.State == live.Ready
 	p.snapshot = s
 	if detail, ok := s.Value.(*watch.Detail); ok {
 		p.detail = detail
 	}
 	p.arrange()
 	w := p.workload()
-	if w == nil || p.reading || p.detail.PodsLoading || stageOf(w) == p.asked {
+	if w == nil || p.reading || p.detail.PodsLoading || stageOf(w) == p.asked && !missed {
 		return nil
 	}
 	return p.readAgain()

@@ -182,11 +182,16 @@ func (p *Pane) take(batch live.Batch) tea.Cmd {
 	if !ok {
 		return nil
 	}
+	// A read that failed while the cluster was away is made again when it is back.
+	missed := p.err != "" && p.snapshot.State != live.Ready && s.State == live.Ready
 	p.snapshot = s
 	if detail, ok := s.Value.(*watch.Detail); ok {
 		p.detail = detail
 	}
 	p.arrange()
+	if missed && !p.reading && p.workload() != nil {
+		return p.readPods(0)
+	}
 	return p.readChanges()
 }
 
