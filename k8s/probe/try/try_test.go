@@ -67,9 +67,7 @@ func serve(t *testing.T, h http.HandlerFunc) string {
 }
 
 func TestHTTP(t *testing.T) {
-	var got *http.Request
 	address := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		got = r.Clone(context.Background())
 		switch r.URL.Path {
 		case "/readyz":
 			w.WriteHeader(http.StatusServiceUnavailable)
@@ -103,16 +101,23 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("%s: warning %q", path, r.Warning)
 		}
 	}
+}
+
+// TestHTTPAsksAsTheKubelet reads requests off a server that answers every one.
+func TestHTTPAsksAsTheKubelet(t *testing.T) {
+	asked := make(chan *http.Request, 1)
+	address := serve(t, func(_ http.ResponseWriter, r *http.Request) { asked <- r.Clone(context.Background()) })
 	run(t, to(address), spec(t, httpGet("/ok?verbose", func(g *corev1.HTTPGetAction) {
 		g.HTTPHeaders = []corev1.HTTPHeader{{Name: "X-Probe", Value: "yes"}}
 	})))
+	got := <-asked
 	if got.Host != "10.0.3.17:8000" || got.Header.Get("X-Probe") != "yes" || got.URL.RawQuery != "verbose" || !strings.HasPrefix(got.UserAgent(), "kube-probe/") || got.Header.Get("Accept") != "*/*" {
 		t.Errorf("asked %s %s with %v", got.Host, got.URL, got.Header)
 	}
 	run(t, to(address), spec(t, httpGet("/ok", func(g *corev1.HTTPGetAction) {
 		g.HTTPHeaders = []corev1.HTTPHeader{{Name: "Host", Value: "api.example.com"}, {Name: "User-Agent", Value: "me"}, {Name: "Accept", Value: ""}}
 	})))
-	if got.Host != "api.example.com" || got.UserAgent() != "me" || got.Header.Get("Accept") != "" {
+	if got = <-asked; got.Host != "api.example.com" || got.UserAgent() != "me" || got.Header.Get("Accept") != "" {
 		t.Errorf("asked %s with %v", got.Host, got.Header)
 	}
 }
