@@ -184,11 +184,23 @@ func TestTheSelectionIsFrozenWhileADialogIsOpen(t *testing.T) {
 	r := newRig(t)
 	d := r.start(200, 50)
 	r.lock.Open()
-	d.Press("S").Send(pane.SelectMsg{Ref: r.panes[0].selection()})
+	d.Press("S").Send(pane.SelectMsg{Ref: r.panes[0].Selected()})
 	p := r.panes[0]
 	p.cursor = 2
-	d.Send(pane.SelectMsg{Ref: p.selection()}).Idle().See("rollout checkout").NotSee("rollout frontend")
+	d.Send(pane.SelectMsg{Ref: p.Selected()}).Idle().See("rollout checkout").NotSee("rollout frontend")
 	d.Press("esc").See("rollout frontend")
+}
+
+// TestTheLatestSelectionHoldsInWhateverOrderTheyArrive: the commands of a pane
+// run beside one another, and the first may be the last to arrive.
+func TestTheLatestSelectionHoldsInWhateverOrderTheyArrive(t *testing.T) {
+	r := newRig(t)
+	d := r.start(200, 50)
+	p := r.panes[0]
+	first := pane.SelectMsg{Ref: p.Selected()}
+	p.cursor = 2
+	latest := pane.SelectMsg{Ref: p.Selected()}
+	d.Send(latest).Send(first).Idle().See("rollout frontend").NotSee("rollout checkout")
 }
 
 func TestAWriteThatFailsSaysSo(t *testing.T) {

@@ -181,6 +181,21 @@ func (m *Model) tiles() []*tile {
 	return append(m.base[:len(m.base):len(m.base)], m.stack...)
 }
 
+// selection is what the pane that others follow has under its cursor now. Two
+// selections shortly after one another may arrive the wrong way round; what
+// was sent counts only when there is nobody to ask.
+func (m *Model) selection(sent k8s.Ref) k8s.Ref {
+	for _, t := range m.base {
+		if s, ok := t.pane.(pane.Selecter); ok {
+			if ref := s.Selected(); !ref.IsZero() {
+				return ref
+			}
+			return sent
+		}
+	}
+	return sent
+}
+
 // choose makes a workload the selection and tells the panes that follow it.
 // While a dialog is open the selection stays: what is confirmed must not move.
 func (m *Model) choose(ref k8s.Ref) tea.Cmd {

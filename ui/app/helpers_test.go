@@ -270,7 +270,7 @@ func (p *listPane) shown() []string {
 	return rows
 }
 
-func (p *listPane) selection() k8s.Ref {
+func (p *listPane) Selected() k8s.Ref {
 	rows := p.shown()
 	if p.cursor >= len(rows) {
 		return k8s.Ref{}
@@ -283,7 +283,7 @@ func (p *listPane) move(by int) tea.Cmd {
 	if p.id != pane.Board {
 		return nil
 	}
-	return pane.Send(pane.SelectMsg{Ref: p.selection()})
+	return pane.Send(pane.SelectMsg{Ref: p.Selected()})
 }
 
 func (p *listPane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
@@ -313,8 +313,8 @@ func (p *listPane) Bindings() []bind.Binding {
 	return []bind.Binding{
 		{ID: string(p.id) + ".down", Keys: []string{"j", "down"}, Title: "down", Help: "Move down.", Do: func() tea.Cmd { return p.move(1) }},
 		{ID: string(p.id) + ".up", Keys: []string{"k", "up"}, Title: "up", Help: "Move up.", Do: func() tea.Cmd { return p.move(-1) }},
-		{ID: string(p.id) + ".open", Keys: []string{"enter"}, Title: "details", Footer: 1, Help: "Open the details.", Do: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Rollout, Ref: p.selection()}) }},
-		{ID: string(p.id) + ".logs", Keys: []string{"l"}, Title: "logs", Footer: 2, Help: "Open the logs.", Do: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Logs, Ref: p.selection()}) }},
+		{ID: string(p.id) + ".open", Keys: []string{"enter"}, Title: "details", Footer: 1, Help: "Open the details.", Do: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Rollout, Ref: p.Selected()}) }},
+		{ID: string(p.id) + ".logs", Keys: []string{"l"}, Title: "logs", Footer: 2, Help: "Open the logs.", Do: func() tea.Cmd { return pane.Send(pane.OpenMsg{Pane: pane.Logs, Ref: p.Selected()}) }},
 		{ID: string(p.id) + ".scale", Keys: []string{"S"}, Title: "scale", Footer: 3, Writes: true, Help: "Scale it.", Do: p.plan},
 		{ID: string(p.id) + ".pause", Keys: []string{"P"}, Title: "pause", Footer: 4, Writes: true, Help: "Pause it.", Disabled: func() string { return "it is paused" }},
 	}

@@ -249,7 +249,7 @@ func (m *Model) addressee(id pane.ID) *tile {
 func (m *Model) onAsked(msg tea.Msg) (tea.Cmd, bool) {
 	switch msg := msg.(type) {
 	case pane.SelectMsg:
-		return m.choose(msg.Ref), true
+		return m.choose(m.selection(msg.Ref)), true
 	case pane.OpenMsg:
 		return m.open(msg), true
 	case pane.CloseMsg:

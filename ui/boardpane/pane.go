@@ -185,6 +185,12 @@ func (p *Pane) announce() tea.Cmd {
 	return pane.Send(pane.SelectMsg{Ref: w.Ref})
 }
 
+// Selected is the workload under the cursor.
+func (p *Pane) Selected() k8s.Ref {
+	w, _ := p.table.Selected()
+	return refOf(w)
+}
+
 // Filter is the expression in force.
 func (p *Pane) Filter() string { return p.filter.String() }
 

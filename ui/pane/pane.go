@@ -103,6 +103,14 @@ type Closer interface{ Close() }
 // to every [Targeted] pane.
 type SelectMsg struct{ Ref k8s.Ref }
 
+// Selecter is a pane whose selection the others follow. Commands come back in
+// any order, so a SelectMsg only says that there is news: the root asks the
+// pane itself what is selected by then.
+type Selecter interface {
+	// Selected is the workload under the cursor; zero when there is none.
+	Selected() k8s.Ref
+}
+
 // OpenMsg asks the root to open a pane on an object, on top of the present
 // one; esc comes back.
 type OpenMsg struct {
