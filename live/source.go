@@ -28,6 +28,10 @@ const StaleAfter = 40 * time.Second
 
 var stateNames = [...]string{"loading", "ok", "stale", "forbidden", "unreachable", "absent"}
 
+// Back reports whether what was away before is there again: a read that failed
+// meanwhile is worth making once more.
+func (s State) Back(before State) bool { return s == Ready && before != Ready }
+
 // String returns the name used in JSON: loading, ok, stale, forbidden,
 // unreachable or absent.
 func (s State) String() string {

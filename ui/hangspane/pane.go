@@ -138,7 +138,7 @@ func (p *Pane) take(batch live.Batch) tea.Cmd {
 		return nil
 	}
 	// A read that failed while the cluster was away is made again when it is back.
-	missed := p.err != "" && p.snapshot.State != live.Ready && s.State == live.Ready
+	missed := p.err != "" && s.State.Back(p.snapshot.State)
 	p.snapshot = s
 	if detail, ok := s.Value.(*watch.Detail); ok {
 		p.detail = detail

@@ -108,18 +108,12 @@ func TestGoldens(t *testing.T) {
 
 func TestItIsReadAgainWhenTheClusterIsBack(t *testing.T) {
 	b, s := open(t)
-	s.err = errors.New("connection refused")
-	away := detail()
-	away.State = live.Unreachable
-	b.Feed(away).Feed(away)
-	if len(s.asked) != 1 {
-		t.Fatalf("asked %d times while the cluster is away", len(s.asked))
+	feed := func(state live.State) {
+		d := detail()
+		d.State = state
+		b.Feed(d)
 	}
-	s.err = nil
-	b.Feed(detail())
-	if len(s.asked) != 2 || strings.Contains(b.Plain(120, 40), "connection refused") {
-		t.Errorf("asked %d times, want again when it is back:\n%s", len(s.asked), b.Plain(120, 40))
-	}
+	b.ReadsAgainWhenBack(feed, func() {}, func(err error) { s.err = err }, func() int { return len(s.asked) })
 }
 
 func TestItIsReadWhenSomethingMovesOn(t *testing.T) {

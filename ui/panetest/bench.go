@@ -5,8 +5,10 @@ package panetest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -83,6 +85,31 @@ func (b *Bench) Feed(s live.Snapshot) *Bench {
 		s.At = b.Env.Now
 	}
 	return b.Send(live.Batch{s.Topic: s})
+}
+
+// ReadsAgainWhenBack is for a pane that reads beside what it watches: a read
+// that failed while the cluster was away is made once more when the cluster is
+// back, and not before. feed gives the pane its topic in a state; first makes
+// it read while the cluster is away; fail is what the next reads end with;
+// asked counts them.
+func (b *Bench) ReadsAgainWhenBack(feed func(live.State), first func(), fail func(error), asked func() int) {
+	b.t.Helper()
+	before := asked()
+	fail(errors.New("connection refused"))
+	feed(live.Unreachable)
+	first()
+	feed(live.Unreachable)
+	if n := asked() - before; n != 1 {
+		b.t.Fatalf("asked %d times while the cluster is away, want once", n)
+	}
+	if !strings.Contains(b.Plain(120, 40), "connection refused") {
+		b.t.Errorf("it does not say what failed:\n%s", b.Plain(120, 40))
+	}
+	fail(nil)
+	feed(live.Ready)
+	if n := asked() - before; n != 2 || strings.Contains(b.Plain(120, 40), "connection refused") {
+		b.t.Errorf("asked %d times, want again when it is back:\n%s", n, b.Plain(120, 40))
+	}
 }
 
 // Press presses keys one after the other, as the root dispatches them.

@@ -253,18 +253,12 @@ func TestAFailureIsOverWhenThePodsMoveOn(t *testing.T) {
 
 func TestPodsAreReadAgainWhenTheClusterIsBack(t *testing.T) {
 	b, s := open(t)
-	s.err = errors.New("connection refused")
-	away := detail()
-	away.State = live.Unreachable
-	b.Feed(away).Feed(away)
-	if len(s.asked) != 1 {
-		t.Fatalf("asked %d times while the cluster is away", len(s.asked))
+	feed := func(state live.State) {
+		d := detail()
+		d.State = state
+		b.Feed(d)
 	}
-	s.err = nil
-	b.Feed(detail())
-	if len(s.asked) != 2 || strings.Contains(b.Plain(80, 24), "connection refused (R") {
-		t.Errorf("asked %d times\n%s", len(s.asked), b.Plain(80, 24))
-	}
+	b.ReadsAgainWhenBack(feed, func() {}, func(err error) { s.err = err }, func() int { return len(s.asked) })
 }
 
 func TestFlapsAndGates(t *testing.T) {

@@ -51,7 +51,7 @@ type Pane struct {
 	table *widget.Table[*secrets.Row]
 
 	viewed   bool
-	away     bool // the workload's snapshot is not what is there now
+	state    live.State // of the workload's snapshot
 	workload *k8s.Workload
 	pods     string // which pods there were when it was read
 	report   *read.Report
@@ -111,7 +111,7 @@ func (p *Pane) SetTarget(env *pane.Env, ref k8s.Ref) tea.Cmd {
 	if ref.Key() == p.ref.Key() {
 		return nil
 	}
-	p.ref, p.workload, p.report, p.err, p.reading, p.pods, p.readFor, p.away = ref, nil, nil, "", false, "", "", false
+	p.ref, p.workload, p.report, p.err, p.reading, p.pods, p.readFor, p.state = ref, nil, nil, "", false, "", "", live.Loading
 	env.Tasks.Cancel(p.id, "read")
 	p.table.SetRows(nil)
 	p.table.Reset()
@@ -167,8 +167,8 @@ func (p *Pane) Update(env *pane.Env, msg tea.Msg) tea.Cmd {
 // follow takes what is new of the workload. A read that failed while the
 // cluster was away is made again when it is back.
 func (p *Pane) follow(s live.Snapshot) tea.Cmd {
-	missed := p.away && s.State == live.Ready && p.err != ""
-	p.away = s.State != live.Ready
+	missed := p.err != "" && s.State.Back(p.state)
+	p.state = s.State
 	if d, ok := s.Value.(*watch.Detail); ok {
 		p.workload, p.pods = d.Workload, generation(d.Pods)
 	}

@@ -161,19 +161,7 @@ func TestReadsAgainWhenTheClusterIsBack(t *testing.T) {
 		b.Feed(live.Snapshot{Topic: topic, State: state, Value: panetest.CheckoutDetail()})
 	}
 	feed(live.Ready)
-	s.err = errors.New("read the secrets of Deployment shop/checkout: connection refused")
-	feed(live.Unreachable)
-	b.Press("R")
-	reads := s.reads
-	feed(live.Unreachable)
-	if s.reads != reads {
-		t.Error("read again while the cluster is away")
-	}
-	s.err = nil
-	feed(live.Ready)
-	if s.reads != reads+1 || strings.Contains(b.Plain(120, 40), "connection refused") {
-		t.Errorf("%d reads after the cluster came back, want 1:\n%s", s.reads-reads, b.Plain(120, 40))
-	}
+	b.ReadsAgainWhenBack(feed, func() { b.Press("R") }, func(err error) { s.err = err }, func() int { return s.reads })
 }
 
 func TestKeysOpenAndSync(t *testing.T) {
